@@ -1,1 +1,27 @@
-//! placeholder
+//! Being a good service: what every binary of this workspace needs before it does anything of its own.
+//!
+//! ```text
+//! main ── config      defaults < file < environment; every problem at once, or a whole, valid value
+//!    ├─── telemetry   log format and a filter that can change while running
+//!    ├─── Shutdown    one signal, seen everywhere
+//!    ├─── admin       /livez /readyz /metrics on a listener of their own
+//!    └─── serve       one socket, runtime and handler a core; limits; drain
+//!         Secret, Clock: values that must not be printed, and time that can be set
+//! ```
+//!
+//! Nothing here knows what the service is for.
+
+pub mod admin;
+mod clock;
+pub mod config;
+pub mod secret;
+pub mod serve;
+mod shutdown;
+pub mod telemetry;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use secret::Secret;
+pub use shutdown::Shutdown;
+
+/// The exit status of a process whose configuration is not usable: `EX_USAGE` of `sysexits.h`.
+pub const EXIT_BAD_CONFIG: u8 = 64;

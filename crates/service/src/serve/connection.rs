@@ -1,0 +1,203 @@
+//! One connection: HTTP/1.1 or HTTP/2, with limits, closed when idle and on shutdown.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep};
+
+use super::{Body, BoxError, Handler, Limits, Peer};
+use crate::Shutdown;
+
+/// As many headers as hyper parses without an allocation for them.
+pub(super) const USUAL_HEADERS: usize = 100;
+
+/// The least hyper accepts as a buffer.
+const LEAST_HEADER_BYTES: usize = 8192;
+
+/// How often an HTTP/2 peer is asked whether it is still there, and how long it has to answer; else it is gone.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+
+/// HTTP/2 streams a peer may reset before the connection counts as an attack ("rapid reset", CVE-2023-44487).
+const RESETS: usize = 64;
+
+/// Serves connections with one handler. Clones share all.
+pub(super) struct Connections<H>(Arc<Shared<H>>);
+
+struct Shared<H> {
+    handler: H,
+    http: Builder<TokioExecutor>,
+    limits: Limits,
+    shutdown: Shutdown,
+}
+
+impl<H> Clone for Connections<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<H: Handler> Connections<H> {
+    pub(super) fn new(handler: H, limits: Limits, shutdown: Shutdown) -> Self {
+        let http = builder(&limits);
+        Self(Arc::new(Shared { handler, http, limits, shutdown }))
+    }
+
+    /// Serves until the peer closes, is idle for too long, breaks the protocol, or the shutdown lets it end.
+    pub(super) async fn serve<I>(&self, io: I, peer: Peer)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Shared { http, limits, shutdown, .. } = self.0.as_ref();
+        let activity = Arc::new(Activity::new());
+        let (shared, requests) = (Arc::clone(&self.0), Arc::clone(&activity));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (shared, running) = (Arc::clone(&shared), Running::start(&requests));
+            async move {
+                let response = shared.handler.handle(request, peer).await;
+                Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _running: running }))
+            }
+        });
+        let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
+        let mut closing = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => break ended,
+                () = shutdown.wait(), if !closing => {}
+                () = activity.idle(limits), if !closing => {
+                    tracing::trace!(client.addr = %peer.addr, "closing an idle connection");
+                    connection.as_mut().graceful_shutdown();
+                    // Nothing is in progress, so only a peer that does not read can hold this up.
+                    let _ = tokio::time::timeout(limits.header_read, connection).await;
+                    return;
+                }
+            }
+            closing = true;
+            connection.as_mut().graceful_shutdown();
+        };
+        if let Err(error) = ended {
+            // What peers do to their connections is no event of the service.
+            tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
+        }
+    }
+}
+
+fn builder(limits: &Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let mut http1 = builder.http1();
+    http1
+        .timer(TokioTimer::new())
+        // Hyper's timer would run between requests too; `Activity` bounds both waits, each with its own limit.
+        .header_read_timeout(None)
+        .max_buf_size(limits.header_bytes.max(LEAST_HEADER_BYTES));
+    if limits.headers != USUAL_HEADERS {
+        http1.max_headers(limits.headers);
+    }
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1);
+    builder
+}
+
+/// How many requests are in progress on a connection, and since when none is.
+struct Activity(Mutex<State>);
+
+struct State {
+    running: usize,
+    served: bool,
+    quiet_since: Instant,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self(Mutex::new(State { running: 0, served: false, quiet_since: Instant::now() }))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Resolves once no request was in progress for the allowed time.
+    async fn idle(&self, limits: &Limits) {
+        loop {
+            let left = {
+                let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let allowed = if state.served { limits.idle } else { limits.header_read };
+                match state.running {
+                    0 => allowed.saturating_sub(state.quiet_since.elapsed()),
+                    // Looks again later: cheaper than a timer set and unset by every request.
+                    _ => limits.idle.max(Duration::from_secs(1)),
+                }
+            };
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
+}
+
+/// Marks a request as in progress until dropped.
+struct Running(Arc<Activity>);
+
+impl Running {
+    fn start(activity: &Arc<Activity>) -> Self {
+        activity.change(|state| {
+            state.running += 1;
+            state.served = true;
+        });
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.change(|state| {
+            state.running -= 1;
+            state.quiet_since = Instant::now();
+        });
+    }
+}
+
+/// A response body; its request is in progress until the body has ended.
+struct TrackedBody {
+    body: Body,
+    _running: Running,
+}
+
+impl http_body::Body for TrackedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

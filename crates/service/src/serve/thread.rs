@@ -1,0 +1,139 @@
+//! One serving thread: accept, spawn, and drain in the end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::connection::Connections;
+use super::{Acceptor, Handler, Limits, Peer};
+use crate::Shutdown;
+
+/// The pause after a failed accept. Out of file descriptors, a retry at once would only burn the core that could
+/// close some.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one thread serves with.
+pub(super) struct Thread<A> {
+    pub(super) acceptor: A,
+    pub(super) limits: Limits,
+    /// Permits for connections, shared by all threads.
+    pub(super) connections: Arc<Semaphore>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl<A: Acceptor> Thread<A> {
+    /// Serves until the shutdown and drains. Returns how many connections were cut.
+    pub(super) async fn serve<H: Handler>(
+        self,
+        listener: std::net::TcpListener,
+        handler: H,
+    ) -> io::Result<usize> {
+        let listener = TcpListener::from_std(listener)?;
+        let mut running = JoinSet::new();
+        self.accept(&listener, handler, &mut running).await;
+        // Closes the socket: the kernel sends new connections to other processes, or refuses them.
+        drop(listener);
+        Ok(drain(running, self.limits.drain).await)
+    }
+
+    /// Accepts connections into `running` until the shutdown.
+    async fn accept<H: Handler>(&self, listener: &TcpListener, handler: H, running: &mut JoinSet<()>) {
+        let connections = Connections::new(handler, self.limits.clone(), self.shutdown.clone());
+        // Kept over turns of the loop: it may hold a connection that waits for its permit.
+        let mut next = pin!(self.next(listener));
+        loop {
+            tokio::select! {
+                () = self.shutdown.wait() => return,
+                Some(ended) = running.join_next() => log_panic(ended),
+                (tcp, addr, permit) = &mut next => {
+                    running.spawn(self.connect(tcp, addr, permit, connections.clone()));
+                    next.set(self.next(listener));
+                }
+            }
+        }
+    }
+
+    /// Does the handshake and serves the connection.
+    fn connect<H: Handler>(
+        &self,
+        tcp: TcpStream,
+        addr: SocketAddr,
+        permit: OwnedSemaphorePermit,
+        connections: Connections<H>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (acceptor, shutdown, bound) =
+            (self.acceptor.clone(), self.shutdown.clone(), self.limits.handshake);
+        async move {
+            let _permit = permit;
+            let handshake = tokio::select! {
+                handshake = timeout(bound, acceptor.accept(tcp)) => handshake,
+                () = shutdown.wait() => return,
+            };
+            match handshake {
+                Ok(Ok(io)) => connections.serve(io, Peer { addr, tls: acceptor.is_tls() }).await,
+                Ok(Err(error)) => tracing::debug!(client.addr = %addr, %error, "handshake failed"),
+                Err(_) => tracing::debug!(client.addr = %addr, "handshake took too long"),
+            }
+        }
+    }
+
+    /// The next connection, with the permit to serve it.
+    async fn next(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+        loop {
+            let (tcp, addr) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) if belongs_to_the_connection(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // Answers are whole when written, so waiting to fill a segment only delays them.
+            if tcp.set_nodelay(true).is_err() {
+                continue; // The peer is gone already.
+            }
+            // The semaphore is never closed; were it, not serving is the safe side.
+            if let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await {
+                return (tcp, addr, permit);
+            }
+        }
+    }
+}
+
+/// Waits for the connections for at most `bound`, and cuts the rest. Returns how many that were.
+async fn drain(mut running: JoinSet<()>, bound: Duration) -> usize {
+    let all_ended = async {
+        while let Some(ended) = running.join_next().await {
+            log_panic(ended);
+        }
+    };
+    let _ = timeout(bound, all_ended).await;
+    let cut = running.len();
+    running.shutdown().await;
+    cut
+}
+
+fn log_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        // The panic's own message has gone to standard error through the panic hook.
+        tracing::error!("a request panicked, its connection is closed");
+    }
+}
+
+/// Errors of `accept` that say something about one connection, and nothing about the socket.
+fn belongs_to_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,81 @@
+//! One signal to stop, seen by every part of the process.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The wish that the process stops. Clones share it; once triggered it stays triggered.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown(CancellationToken);
+
+impl Shutdown {
+    /// One that stops only by [`trigger`](Self::trigger).
+    pub fn manual() -> Self {
+        Self::default()
+    }
+
+    /// One that the first SIGTERM or SIGINT triggers. Later signals change nothing: the drain is bounded anyway.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn on_signals() -> io::Result<Self> {
+        let shutdown = Self::default();
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let triggered = shutdown.clone();
+        tokio::spawn(async move {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            tracing::info!(signal = name, "stopping");
+            triggered.trigger();
+        });
+        Ok(shutdown)
+    }
+
+    /// Asks to stop.
+    pub fn trigger(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether the stop was asked for.
+    pub fn is_triggered(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Resolves once the stop was asked for.
+    pub async fn wait(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// One that this one triggers, but which does not trigger this one.
+    pub fn child(&self) -> Self {
+        Self(self.0.child_token())
+    }
+
+    /// Triggers when the returned guard is dropped.
+    pub(crate) fn on_drop(self) -> DropGuard {
+        self.0.drop_guard()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn trigger_reaches_clones_and_children_but_not_the_parent() {
+        let (first, second) = (Shutdown::manual(), Shutdown::manual());
+        let (clone, child) = (first.clone(), first.child());
+        second.child().trigger();
+        first.trigger();
+        clone.wait().await;
+        child.wait().await;
+        assert!(first.is_triggered() && !second.is_triggered());
+    }
+}

@@ -1,0 +1,81 @@
+//! Logs: one line an event, to standard error, with a filter that can change while the process runs.
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line, for collectors.
+    #[default]
+    Json,
+    /// Coloured text, for people.
+    Pretty,
+}
+
+/// Why logging could not be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter does not follow `target=level,…`.
+    #[error("the log filter is not of the form target=level,target=level")]
+    BadFilter(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The process logs already.
+    #[error("logging is set up already")]
+    AlreadySet,
+    /// The filter's owner is gone, which only happens while the process ends.
+    #[error("logging has ended")]
+    Ended,
+}
+
+/// Changes what is logged from now on.
+#[derive(Clone, Debug)]
+pub struct FilterHandle(reload::Handle<EnvFilter, Registry>);
+
+impl FilterHandle {
+    /// Replaces the filter, as in `info,hyper=warn`.
+    ///
+    /// # Errors
+    /// [`Error::BadFilter`] leaves the old filter in place.
+    pub fn set(&self, filter: &str) -> Result<(), Error> {
+        self.0.reload(parse(filter)?).map_err(|_| Error::Ended)
+    }
+}
+
+/// Starts logging for the whole process.
+///
+/// # Errors
+/// When the filter is not valid, or logging was set up before.
+pub fn init(format: LogFormat, filter: &str) -> Result<FilterHandle, Error> {
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
+    let lines = match format {
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(std::io::stderr).boxed()
+        }
+        LogFormat::Pretty => fmt::layer().with_writer(std::io::stderr).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| Error::AlreadySet)?;
+    Ok(FilterHandle(handle))
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    EnvFilter::builder().parse(filter).map_err(|error| Error::BadFilter(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filter_changes_while_running_and_a_bad_one_changes_nothing() {
+        let handle = init(LogFormat::Pretty, "warn").unwrap();
+        assert!(!tracing::enabled!(tracing::Level::DEBUG));
+        handle.set("debug").unwrap();
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+        assert!(matches!(handle.set("service=loud=er"), Err(Error::BadFilter(_))));
+        assert!(tracing::enabled!(tracing::Level::DEBUG));
+        assert!(matches!(init(LogFormat::Json, "info"), Err(Error::AlreadySet)));
+    }
+}
