@@ -1,0 +1,16 @@
+# Sourced after lib.sh by the run scripts: reports under target/reports, and steps with their times.
+REPORTS="$ROOT/target/reports"
+mkdir -p "$REPORTS"
+
+# Runs a named step: prints its name, its time and how it ended, and remembers a failure.
+STEPS_JSON=""
+FAILED_STEPS=""
+step() {
+  local name="$1" start=$SECONDS outcome=passed
+  shift
+  printf '==> %s\n' "$name"
+  "$@" || outcome=failed
+  printf '    %s: %s (%s s)\n' "$name" "$outcome" "$((SECONDS - start))"
+  [ "$outcome" = passed ] || FAILED_STEPS="$FAILED_STEPS $name"
+  STEPS_JSON="$STEPS_JSON${STEPS_JSON:+,}{\"name\":\"$name\",\"outcome\":\"$outcome\",\"seconds\":$((SECONDS - start))}"
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# `make check`: every step runs, so that one report names everything that is wrong.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$HERE/report.sh"
+cd "$ROOT"
+
+clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings -D clippy::too_many_lines; }
+
+rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
+
+dependencies() {
+  bash "$HERE/install-cargo-deny.sh" && \
+    "$BIN/cargo-deny" --offline --locked --log-level error check bans licenses sources
+}
+
+# The advisory database comes from the network. Where it cannot be had, nothing is known about
+# advisories, and that is said; a database that is there and names a flaw fails the check.
+advisories() {
+  local log="$REPORTS/advisories.log"
+  ADVISORIES="checked"
+  if timeout 120 "$BIN/cargo-deny" fetch db >"$log" 2>&1; then
+    "$BIN/cargo-deny" --offline --locked --log-level error check advisories
+  else
+    ADVISORIES="not checked"
+    echo "    advisories were NOT checked: the advisory database could not be fetched ($(grep -m 1 '^fatal: ' "$log" || tail -n 1 "$log"))"
+  fi
+}
+
+start=$SECONDS
+ADVISORIES="not checked"
+step format cargo fmt --all --check
+step layout bash tests/layout/check.sh
+step clippy clippy
+step rustdoc rustdoc
+step dependencies dependencies
+step advisories advisories
+printf '{"passed":%s,"advisories":"%s","seconds":%s,"steps":[%s]}\n' \
+  "$([ -z "$FAILED_STEPS" ] && echo true || echo false)" "$ADVISORIES" "$((SECONDS - start))" "$STEPS_JSON" >"$REPORTS/check.json"
+if [ -n "$FAILED_STEPS" ]; then
+  echo "make check failed:$FAILED_STEPS" >&2
+  exit 1
+fi
+echo "make check passed ($((SECONDS - start)) s)"
