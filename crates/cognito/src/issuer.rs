@@ -193,7 +193,8 @@ mod tests {
             build(IssuerFormat::Updated).as_str(),
             "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbC123"
         );
-        let sovereign = Issuer::for_pool("eusc-de-east-1", "eusc-de-east-1_a", IssuerFormat::Original).unwrap();
+        let sovereign =
+            Issuer::for_pool("eusc-de-east-1", "eusc-de-east-1_a", IssuerFormat::Original).unwrap();
         assert_eq!(sovereign.as_str(), "https://cognito-idp.eusc-de-east-1.amazonaws.eu/eusc-de-east-1_a");
     }
 
@@ -203,7 +204,9 @@ mod tests {
         for region in ["", "eu/central", "evil.example#", "EU-central-1", "-x"] {
             assert_eq!(build(region, "eu_A"), Err(InvalidIssuer::Region), "{region}");
         }
-        for pool in ["", "nounderscore", "eu_", "_A", "eu_A/../x", "eu_A?x", &format!("eu_{}", "a".repeat(60))] {
+        for pool in
+            ["", "nounderscore", "eu_", "_A", "eu_A/../x", "eu_A?x", &format!("eu_{}", "a".repeat(60))]
+        {
             assert_eq!(build("eu-west-1", pool), Err(InvalidIssuer::PoolId), "{pool}");
         }
     }

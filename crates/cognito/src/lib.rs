@@ -14,6 +14,9 @@ pub mod issuer;
 pub mod keys;
 pub mod verifier;
 
+#[cfg(test)]
+mod test_pool;
+
 pub use claims::{AccessToken, IdToken};
 pub use error::TokenError;
 pub use issuer::{ClientId, InvalidClientId, InvalidIssuer, Issuer, IssuerFormat};

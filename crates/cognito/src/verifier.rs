@@ -103,7 +103,8 @@ impl Verifier {
         let iss = self.check_signature(&token, &claims).await?;
         self.check_use_and_time(&claims, "access")?;
         // `aud` is tolerated: with resource binding (RFC 8707) it is a URL, and `client_id` still tells for whom.
-        let client_id = self.client(claims.client_id.as_deref().ok_or(TokenError::MissingClaim("client_id"))?)?;
+        let client_id =
+            self.client(claims.client_id.as_deref().ok_or(TokenError::MissingClaim("client_id"))?)?;
         let scope = claims.scope.as_deref().unwrap_or_default();
         Ok(AccessToken {
             iss,
@@ -146,11 +147,7 @@ impl Verifier {
 
     /// Checks the signature with a key of the issuer the token names, if that issuer is one of ours. Nothing of
     /// the token decides where keys are fetched from.
-    async fn check_signature(
-        &self,
-        token: &Compact<'_>,
-        claims: &Unverified,
-    ) -> Result<Issuer, TokenError> {
+    async fn check_signature(&self, token: &Compact<'_>, claims: &Unverified) -> Result<Issuer, TokenError> {
         let iss = claims.iss.as_deref().ok_or(TokenError::MissingClaim("iss"))?;
         let (issuer, key) = self.keys.find(iss, token.kid()).await?;
         match crypto::verify(token.signature(), token.signed_bytes(), &key, Algorithm::RS256) {

@@ -130,7 +130,8 @@ impl Slot {
 
     /// The one flight.
     async fn fetch_once(self: Arc<Self>, flight: OwnedMutexGuard<()>) -> Result<(), KeysUnavailable> {
-        let outcome = self.fetch.fetch(&self.source.jwks_uri).await.and_then(|document| jwks::read(&document));
+        let outcome =
+            self.fetch.fetch(&self.source.jwks_uri).await.and_then(|document| jwks::read(&document));
         let now = self.clock.unix();
         let result = match outcome {
             Ok(keys) => {
