@@ -1,1 +1,128 @@
-//! Being written.
+//! Rate limits in this process: how many times a minute a key (an address, a session, a client) may do something.
+//!
+//! The generic cell rate algorithm: one number a key, no timers. Each replica counts for itself, so that a limit is one
+//! per replica.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use moka::sync::Cache;
+use service::Clock;
+
+/// How many keys are remembered. Beyond it the least used are forgotten, and may start anew.
+const MAX_KEYS: u64 = 100_000;
+
+/// Too many: come back after this long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("rate limit exceeded")]
+pub struct RetryAfter(pub Duration);
+
+/// A limit on the rate of something, per key.
+#[derive(Debug)]
+pub struct Limiter {
+    /// None when there is no limit.
+    rate: Option<Rate>,
+    clock: Arc<dyn Clock>,
+    /// By key: when, in nanoseconds since 1970, the key will have used up nothing again.
+    keys: Cache<String, Arc<AtomicU64>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    /// Nanoseconds that one use costs.
+    interval: u64,
+    /// Nanoseconds that may be owed before a use is refused.
+    tolerance: u64,
+}
+
+impl Limiter {
+    /// A limit of `rate_per_minute` uses a minute, of which `burst` (at least 1) may come at once. A rate of 0 is no
+    /// limit.
+    pub fn new(rate_per_minute: u32, burst: u32, clock: Arc<dyn Clock>) -> Self {
+        let rate = (rate_per_minute > 0).then(|| {
+            let interval = 60_000_000_000 / u64::from(rate_per_minute);
+            Rate { interval, tolerance: interval * u64::from(burst.saturating_sub(1)) }
+        });
+        // A key that was idle for this long owes nothing, so that forgetting it changes nothing.
+        let idle = rate.map_or(0, |rate| rate.interval + rate.tolerance);
+        let idle = Duration::from_nanos(idle).max(Duration::from_secs(1));
+        Self { rate, clock, keys: Cache::builder().max_capacity(MAX_KEYS).time_to_idle(idle).build() }
+    }
+
+    /// Counts one use by `key`.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] when the key is over its limit; a refused use does not count.
+    pub fn check(&self, key: &str) -> Result<(), RetryAfter> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let free_at = self.keys.get_with_by_ref(key, || Arc::new(AtomicU64::new(0)));
+        let mut refused = 0;
+        let spend = |free_at: u64| {
+            let free_at = free_at.max(now);
+            refused = (free_at - now).saturating_sub(rate.tolerance);
+            (refused == 0).then(|| free_at.saturating_add(rate.interval))
+        };
+        match free_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, spend) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(RetryAfter(Duration::from_nanos(refused))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use service::ManualClock;
+
+    fn limiter(rate: u32, burst: u32) -> (Limiter, ManualClock) {
+        let clock = ManualClock::at(1_800_000_000);
+        (Limiter::new(rate, burst, Arc::new(clock.clone())), clock)
+    }
+
+    #[test]
+    fn a_burst_passes_and_the_next_is_told_when_to_come_back() {
+        let (limiter, clock) = limiter(60, 3);
+        for _ in 0..3 {
+            assert_eq!(limiter.check("a"), Ok(()));
+        }
+        assert_eq!(limiter.check("a"), Err(RetryAfter(Duration::from_secs(1))));
+        assert_eq!(limiter.check("b"), Ok(()), "another key has its own count");
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(limiter.check("a"), Ok(()));
+        assert!(limiter.check("a").is_err(), "waiting for one use does not allow two");
+        clock.advance(Duration::from_secs(3600));
+        for _ in 0..3 {
+            assert_eq!(limiter.check("a"), Ok(()), "an idle key never saves up more than its burst");
+        }
+        assert!(limiter.check("a").is_err());
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let (limiter, _) = limiter(0, 0);
+        assert!((0..10_000).all(|_| limiter.check("a").is_ok()));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_free_a_key() {
+        let (limiter, clock) = limiter(1, 1);
+        assert_eq!(limiter.check("a"), Ok(()));
+        clock.set(1_799_999_990);
+        assert_eq!(limiter.check("a"), Err(RetryAfter(Duration::from_secs(70))));
+    }
+
+    #[test]
+    fn parallel_uses_are_counted_one_by_one() {
+        let (limiter, _) = limiter(60, 50);
+        let passed: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..100).filter(|_| limiter.check("a").is_ok()).count()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(passed, 50);
+    }
+}

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub mod memory;
+pub mod names;
 pub mod valkey;
 
 #[cfg(test)]

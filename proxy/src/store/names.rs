@@ -1,0 +1,49 @@
+//! The names of everything that is stored, in one place, so that no two kinds of record can meet.
+//!
+//! Text that a client chose never stands in a name as it is: ids are checked by their types, codes and states are
+//! hashed or made by us.
+
+/// Sealed session `sid`.
+#[must_use]
+pub fn session(sid: &str) -> String {
+    format!("session:{sid}")
+}
+
+/// Lock of whoever refreshes session `sid`.
+#[must_use]
+pub fn refresh_lock(sid: &str) -> String {
+    format!("lock:session:{sid}")
+}
+
+/// Sealed grant of session `sid`: its refresh token family.
+#[must_use]
+pub fn grant(sid: &str) -> String {
+    format!("grant:{sid}")
+}
+
+/// Registered client `id`.
+#[must_use]
+pub fn client(id: &str) -> String {
+    format!("client:{id}")
+}
+
+/// Authorization code, by its hash.
+#[must_use]
+pub fn code(hash: &str) -> String {
+    format!("code:{hash}")
+}
+
+/// Mark of an authorization code that was redeemed, by its hash.
+#[must_use]
+pub fn spent_code(hash: &str) -> String {
+    format!("spent:{hash}")
+}
+
+/// Sign-in under way at Cognito, by its `state`.
+#[must_use]
+pub fn sign_in(state: &str) -> String {
+    format!("signin:{state}")
+}
+
+/// Channel on which the ids of ended sessions are told.
+pub const ENDED: &str = "ended";
