@@ -31,6 +31,9 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 /// HTTP/2 streams a peer may reset before the connection counts as an attack ("rapid reset", CVE-2023-44487).
 const RESETS: usize = 64;
 
+/// The least time between two looks at whether a connection is idle.
+const LEAST_PAUSE: Duration = Duration::from_millis(20);
+
 /// Serves connections with one handler. Clones share all.
 pub(super) struct Connections<H>(Arc<Shared<H>>);
 
@@ -75,13 +78,11 @@ impl<H: Handler> Connections<H> {
                 biased;
                 ended = connection.as_mut() => break ended,
                 () = shutdown.wait(), if !closing => {}
-                () = activity.idle(limits), if !closing => {
-                    tracing::trace!(client.addr = %peer.addr, "closing an idle connection");
-                    connection.as_mut().graceful_shutdown();
-                    // Nothing is in progress, so only a peer that does not read can hold this up.
-                    let _ = tokio::time::timeout(limits.header_read, connection).await;
-                    return;
-                }
+                // Idle and told so before: the peer does not read.
+                () = activity.idle(limits) => match closing {
+                    true => return,
+                    false => activity.change(|state| state.quiet_since = Instant::now()),
+                },
             }
             closing = true;
             connection.as_mut().graceful_shutdown();
@@ -134,22 +135,22 @@ impl Activity {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Resolves once no request was in progress for the allowed time.
+    /// How long the connection may stay quiet from now on; `None` while a request is in progress.
+    fn left(&self, limits: &Limits) -> Option<Duration> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let allowed = if state.served { limits.idle } else { limits.header_read };
+        (state.running == 0).then(|| allowed.saturating_sub(state.quiet_since.elapsed()))
+    }
+
+    /// Resolves once no request was in progress for the allowed time, or up to as long again: looking now and then is
+    /// cheaper than a timer that every request sets and unsets.
     async fn idle(&self, limits: &Limits) {
+        let pause = limits.idle.max(LEAST_PAUSE);
         loop {
-            let left = {
-                let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let allowed = if state.served { limits.idle } else { limits.header_read };
-                match state.running {
-                    0 => allowed.saturating_sub(state.quiet_since.elapsed()),
-                    // Looks again later: cheaper than a timer set and unset by every request.
-                    _ => limits.idle.max(Duration::from_secs(1)),
-                }
-            };
-            if left.is_zero() {
-                return;
+            match self.left(limits) {
+                Some(Duration::ZERO) => return,
+                left => sleep(left.map_or(pause, |left| left.min(pause))).await,
             }
-            sleep(left).await;
         }
     }
 }
