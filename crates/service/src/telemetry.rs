@@ -60,6 +60,14 @@ pub fn init(format: LogFormat, filter: &str) -> Result<FilterHandle, Error> {
     Ok(FilterHandle(handle))
 }
 
+/// Whether `filter` can be used, for checking settings before anything starts.
+///
+/// # Errors
+/// [`Error::BadFilter`].
+pub fn check_filter(filter: &str) -> Result<(), Error> {
+    parse(filter).map(drop)
+}
+
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
     EnvFilter::builder().parse(filter).map_err(|error| Error::BadFilter(Box::new(error)))
 }
@@ -77,5 +85,6 @@ mod tests {
         assert!(matches!(handle.set("service=loud=er"), Err(Error::BadFilter(_))));
         assert!(tracing::enabled!(tracing::Level::DEBUG));
         assert!(matches!(init(LogFormat::Json, "info"), Err(Error::AlreadySet)));
+        assert!(check_filter("info,proxy=debug").is_ok() && check_filter("proxy=loud=er").is_err());
     }
 }

@@ -1,0 +1,112 @@
+//! What the binary can be told to do.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, telemetry};
+
+use crate::{
+    edge,
+    keys::KeyRing,
+    reload::{Reload, Source},
+};
+
+/// The subcommands.
+#[derive(Debug, Default, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM (the default).
+    #[default]
+    Serve,
+    /// Check the configuration: list every problem and exit 64, or print what is in force. Opens nothing.
+    Check,
+    /// Make keys for the vault.
+    Keys(Keys),
+}
+
+/// `keys`
+#[derive(Debug, Args)]
+pub struct Keys {
+    #[command(subcommand)]
+    action: KeysAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysAction {
+    /// Print one new line for `vault.keys_file`. Put it first; the older lines still open what they sealed.
+    Generate,
+}
+
+/// Runs the proxy.
+#[must_use]
+pub fn serve(source: Source) -> ExitCode {
+    let config = match source.load() {
+        Ok((_, config)) => config,
+        Err(problems) => return refuse(&problems),
+    };
+    let filter = match telemetry::init(config.log.format, &config.log.filter) {
+        Ok(filter) => filter,
+        Err(error) => return fail(&error),
+    };
+    // One provider for every TLS connection of the process; already set only if something of ours did it before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    // The serving threads have runtimes of their own; this one is for what runs beside the requests.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let outcome = runtime.block_on(async {
+        let shutdown = Shutdown::on_signals()?;
+        edge::run(config, Reload::new(source, filter), shutdown).await.map_err(std::io::Error::from)
+    });
+    match outcome {
+        Ok(drained) => {
+            tracing::info!(cut = drained.cut, "stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// Checks the configuration and prints what is in force, secrets redacted.
+#[must_use]
+#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
+pub fn check(source: &Source) -> ExitCode {
+    match source.load() {
+        Ok((raw, _)) => match toml::to_string(&raw) {
+            Ok(text) => {
+                println!("{text}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
+        Err(problems) => refuse(&problems),
+    }
+}
+
+/// Makes keys.
+#[must_use]
+#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
+pub fn keys(keys: &Keys) -> ExitCode {
+    match keys.action {
+        KeysAction::Generate => println!("{}", KeyRing::generate_line().expose()),
+    }
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log before the configuration is read")]
+fn refuse(problems: &Problems) -> ExitCode {
+    eprintln!("the configuration has problems:\n{problems}");
+    ExitCode::from(EXIT_BAD_CONFIG)
+}
+
+#[expect(clippy::print_stderr, reason = "the log may not be there yet")]
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("mcp-edge-proxy: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because {cause}");
+        source = cause.source();
+    }
+    ExitCode::FAILURE
+}

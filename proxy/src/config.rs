@@ -1,0 +1,206 @@
+//! The configuration: as written ([`raw`]) → resolved ([`Config`], which only valid values can be in). Every problem is
+//! found before anything is bound, and all are reported at once.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use service::{Secret, telemetry::LogFormat};
+use url::Url;
+
+use crate::{
+    keys::KeyRing,
+    oauth::RedirectPattern,
+    terms::{Resource, Scopes},
+};
+
+pub mod raw;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use resolve::resolve;
+
+/// Everything the proxy needs to know before it starts.
+#[derive(Debug)]
+pub struct Config {
+    /// Where we listen and what we are called.
+    pub server: Server,
+    /// The certificate we show; none: plain HTTP, something in front terminates TLS.
+    pub tls: Option<TlsFiles>,
+    /// Whether MCP routes answer at all.
+    pub mcp_enabled: bool,
+    /// What is behind us.
+    pub routes: Vec<Route>,
+    /// How we reach it.
+    pub upstream: Upstream,
+    /// Where people sign in.
+    pub cognito: Cognito,
+    /// What we grant to clients.
+    pub oauth: OauthGrants,
+    /// How sessions are kept.
+    pub vault: Vault,
+    /// Where sessions are kept; none: in the memory of this one process.
+    pub valkey: Option<Valkey>,
+    /// What one caller may cost us.
+    pub limits: Limits,
+    /// What we say about it.
+    pub log: Log,
+}
+
+/// Where we listen and what we are called.
+#[derive(Debug)]
+pub struct Server {
+    /// The origin clients use and the OAuth issuer: scheme, host, port; no trailing slash.
+    pub public_url: String,
+    /// The hosts (with port where it is not the scheme's own) a request may name, lower case.
+    pub hosts: Vec<String>,
+    /// Browser origins that may call MCP routes, beside our own.
+    pub origins: Vec<String>,
+    /// The public listener.
+    pub listen: SocketAddr,
+    /// The admin listener.
+    pub admin_listen: SocketAddr,
+    /// Threads that serve requests; 0 is one a core.
+    pub threads: usize,
+    /// How long a stop waits for running requests.
+    pub drain: Duration,
+}
+
+/// PEM files, read once already when this exists.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The leaf's key.
+    pub key: PathBuf,
+}
+
+/// How a route authenticates and what it forwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RouteKind {
+    /// MCP over Streamable HTTP with our tokens.
+    Mcp,
+    /// MCP over Streamable HTTP with a Plane API key as the bearer.
+    ApiKey,
+    /// Any HTTP with our tokens.
+    Http,
+}
+
+/// One protected route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The path it answers, and everything below it at a `/` boundary. No trailing slash, except the root.
+    pub path: String,
+    /// How it authenticates.
+    pub kind: RouteKind,
+    /// The URL of the MCP endpoint, or the origin of an `http` route.
+    pub upstream: Url,
+    /// The scopes a token needs.
+    pub scopes: Scopes,
+    /// What tokens for this route name as their audience.
+    pub resource: Resource,
+    /// How long the upstream may take until its response headers are there.
+    pub timeout: Duration,
+}
+
+/// How upstreams are reached.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// PEM bundle for https upstreams; none: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub idle: Duration,
+}
+
+/// Where people sign in.
+#[derive(Debug)]
+pub struct Cognito {
+    /// The issuers whose tokens we take, the first being the one we sign in at.
+    pub issuers: Vec<cognito::Issuer>,
+    /// Where the keys are, when not below the issuer.
+    pub jwks_uri: Option<Url>,
+    /// The app client.
+    pub client_id: String,
+    /// Its secret, for confidential clients.
+    pub client_secret: Option<Secret>,
+    /// What we ask for.
+    pub scopes: Vec<String>,
+    /// Our callback.
+    pub redirect_uri: Url,
+    /// PEM bundle for Cognito's endpoints; none: the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// How far Cognito's clock may be from ours.
+    pub clock_leeway: Duration,
+}
+
+/// What we grant to clients.
+#[derive(Debug)]
+pub struct OauthGrants {
+    /// Redirect URIs allowed beside loopback ones and those of the known clients.
+    pub allowed_redirect_uris: Vec<RedirectPattern>,
+    /// The life of an access token.
+    pub access_token: Duration,
+    /// The life of a sign-in.
+    pub session: Duration,
+    /// Take a foreign `resource` for ours where we have only one.
+    pub relax_resource: bool,
+}
+
+/// How sessions are kept.
+#[derive(Debug)]
+pub struct Vault {
+    /// The master keys.
+    pub keys: KeyRing,
+    /// Whether the keys were made up because none are configured; they go with the process.
+    pub keys_are_ephemeral: bool,
+    /// How near an expiry may come before we refresh.
+    pub refresh_before: Duration,
+    /// How long an opened session is kept in memory.
+    pub cache_for: Duration,
+    /// How many are.
+    pub cache_entries: u64,
+}
+
+/// Where sessions are kept.
+#[derive(Debug)]
+pub struct Valkey {
+    /// With user and password.
+    pub url: Secret,
+    /// What our keys begin with.
+    pub prefix: String,
+    /// How long one command may take.
+    pub timeout: Duration,
+}
+
+/// What one caller may cost us.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The largest request body.
+    pub body_bytes: u64,
+    /// The largest request head.
+    pub header_bytes: usize,
+    /// The most header lines.
+    pub headers: usize,
+    /// How long a request head may take.
+    pub header_timeout: Duration,
+    /// How long the next part of a request body may take.
+    pub body_timeout: Duration,
+    /// The most connections at once.
+    pub connections: usize,
+    /// Requests a minute for one session or API key; 0 is without limit.
+    pub requests_per_minute: u32,
+    /// Requests a minute for one address at the OAuth endpoints; 0 is without limit.
+    pub oauth_requests_per_minute: u32,
+}
+
+/// What we say about it.
+#[derive(Debug)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Which lines there are.
+    pub filter: String,
+}

@@ -1,0 +1,419 @@
+//! Raw → [`Config`]: every value checked, every problem kept, none stops the others from being found.
+
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use service::{Secret, config::Problems, telemetry::LogFormat};
+use url::Url;
+
+use super::{
+    Cognito, Config, Limits, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault,
+    raw::{self, Raw},
+};
+use crate::{
+    keys::KeyRing,
+    oauth::RedirectPattern,
+    terms::{Resource, Scopes},
+};
+
+/// First segments of the paths the proxy answers itself.
+const OWN_PATHS: [&str; 9] =
+    [".well-known", "auth", "authorize", "consent", "forward-auth", "healthz", "register", "revoke", "token"];
+
+/// Turns what is written into what is meant.
+///
+/// # Errors
+/// With every problem found, those of loading (`problems`) first.
+pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
+    let mut found = Found(problems);
+    let server = server(&raw.server, &mut found);
+    let tls = tls(&raw.tls, &mut found);
+    let routes = routes(&raw.routes, server.as_ref(), &mut found);
+    let upstream = upstream(&raw.upstream, &mut found);
+    let cognito = cognito(&raw.cognito, server.as_ref(), &mut found);
+    let oauth = grants(&raw.oauth, &mut found);
+    let valkey = valkey(&raw.valkey, &mut found);
+    let vault = vault(&raw.vault, valkey.is_some(), &mut found);
+    let limits = limits(&raw.limits, &mut found);
+    let log = log(&raw.log, &mut found);
+    match (server, tls, cognito, vault, log) {
+        (Some(server), Some(tls), Some(cognito), Some(vault), Some(log)) if found.0.is_empty() => Ok(Config {
+            server,
+            tls,
+            mcp_enabled: raw.mcp.enabled,
+            routes,
+            upstream,
+            cognito,
+            oauth,
+            vault,
+            valkey,
+            limits,
+            log,
+        }),
+        _ => Err(found.0),
+    }
+}
+
+/// The problems so far, with the checks every section needs.
+struct Found(Problems);
+
+impl Found {
+    fn say(&mut self, key: &str, message: impl Into<String>) {
+        self.0.push(key, message.into());
+    }
+
+    /// The value, or a problem at `key`.
+    fn check<T, E: std::fmt::Display>(&mut self, key: &str, value: Result<T, E>) -> Option<T> {
+        value.map_err(|error| self.say(key, error.to_string())).ok()
+    }
+
+    fn seconds(&mut self, key: &str, value: u64, least: u64, most: u64) -> Duration {
+        if !(least..=most).contains(&value) {
+            self.say(key, format!("must be between {least} and {most} seconds"));
+        }
+        Duration::from_secs(value)
+    }
+
+    fn address(&mut self, key: &str, value: &str) -> Option<SocketAddr> {
+        let parsed = value.parse();
+        if parsed.is_err() {
+            self.say(key, "must be ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443");
+        }
+        parsed.ok()
+    }
+
+    /// A file that can be read now; empty means none.
+    fn file(&mut self, key: &str, value: &str) -> Option<PathBuf> {
+        if value.is_empty() {
+            return None;
+        }
+        let path = PathBuf::from(value);
+        match fs::File::open(&path) {
+            Ok(_) => Some(path),
+            Err(error) => {
+                self.say(key, format!("cannot read {value}: {error}"));
+                None
+            }
+        }
+    }
+
+    fn url(&mut self, key: &str, value: &str) -> Option<Url> {
+        match Url::parse(value) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
+            _ => {
+                self.say(key, "must be an absolute http or https URL");
+                None
+            }
+        }
+    }
+}
+
+fn server(raw: &raw::Server, found: &mut Found) -> Option<Server> {
+    let origin = public_origin(&raw.public_url, found);
+    let listen = found.address("server.listen", &raw.listen);
+    let admin_listen = found.address("server.admin_listen", &raw.admin_listen);
+    if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
+        found.say("server.admin_listen", "must differ from server.listen");
+    }
+    let drain = found.seconds("server.drain_seconds", raw.drain_seconds, 0, 3600);
+    let (public_url, host) = origin?;
+    let mut hosts = vec![host];
+    hosts.extend(raw.additional_hosts.iter().map(|host| host.to_ascii_lowercase()));
+    let mut origins = vec![public_url.clone()];
+    origins.extend(raw.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
+    Some(Server {
+        public_url,
+        hosts,
+        origins,
+        listen: listen?,
+        admin_listen: admin_listen?,
+        threads: raw.threads,
+        drain,
+    })
+}
+
+/// The origin as clients must write it, and its host with port where that is not the scheme's own.
+fn public_origin(text: &str, found: &mut Found) -> Option<(String, String)> {
+    const KEY: &str = "server.public_url";
+    if text.is_empty() {
+        found.say(KEY, "is missing: the https URL clients use, such as https://mcp.example.com");
+        return None;
+    }
+    let url = found.url(KEY, text)?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !bare {
+        found.say(KEY, "must be an origin only: scheme, host and port, without a path");
+        return None;
+    }
+    if url.scheme() == "http" && !is_loopback(&url) {
+        found.say(KEY, "must be https: OAuth clients refuse anything else (RFC 8414)");
+        return None;
+    }
+    let host = url.host_str()?;
+    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    Some((format!("{}://{authority}", url.scheme()), authority))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Outer none: a problem. Inner none: plain HTTP is wanted.
+fn tls(raw: &raw::Tls, found: &mut Found) -> Option<Option<TlsFiles>> {
+    if raw.disabled {
+        if !raw.cert_file.is_empty() || !raw.key_file.is_empty() {
+            found.say("tls.disabled", "is set, and so is a certificate: choose one");
+        }
+        return Some(None);
+    }
+    for (key, value) in [("tls.cert_file", &raw.cert_file), ("tls.key_file", &raw.key_file)] {
+        if value.is_empty() {
+            found.say(key, "is missing: a PEM file (or tls.disabled = true behind something that terminates TLS)");
+        }
+    }
+    let cert = found.file("tls.cert_file", &raw.cert_file);
+    let key = found.file("tls.key_file", &raw.key_file);
+    let files = TlsFiles { cert: cert?, key: key? };
+    found.check("tls.cert_file", crate::tls::read_certificate(&files))?;
+    Some(Some(files))
+}
+
+fn routes(raw: &[raw::Route], server: Option<&Server>, found: &mut Found) -> Vec<Route> {
+    if raw.is_empty() {
+        found.say("routes", "is empty: add a [[routes]] table with path, kind and upstream");
+    }
+    let mut routes: Vec<Route> = Vec::new();
+    for (index, written) in raw.iter().enumerate() {
+        let Some(route) = route(written, server, &format!("routes[{index}]"), found) else { continue };
+        if routes.iter().any(|known| known.path == route.path) {
+            found.say(&format!("routes[{index}].path"), "is the path of another route already");
+        } else {
+            routes.push(route);
+        }
+    }
+    // The longest path first: the look-up takes the first that fits.
+    routes.sort_by_key(|route| std::cmp::Reverse(route.path.len()));
+    routes
+}
+
+fn route(raw: &raw::Route, server: Option<&Server>, at: &str, found: &mut Found) -> Option<Route> {
+    let path = route_path(&raw.path, &format!("{at}.path"), found);
+    let kind = match raw.kind.as_str() {
+        "mcp" => Some(RouteKind::Mcp),
+        "api-key" => Some(RouteKind::ApiKey),
+        "http" => Some(RouteKind::Http),
+        _ => {
+            found.say(&format!("{at}.kind"), "must be mcp, api-key or http");
+            None
+        }
+    };
+    let upstream = found.url(&format!("{at}.upstream"), &raw.upstream).filter(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if !plain {
+            found.say(&format!("{at}.upstream"), "must be without user information, query and fragment");
+        }
+        plain
+    });
+    let scopes = found.check(&format!("{at}.scopes"), Scopes::parse(&raw.scopes.join(" ")));
+    let timeout = found.seconds(&format!("{at}.timeout_seconds"), raw.timeout_seconds, 1, 3600);
+    let path = path?;
+    let resource = Resource::parse(&format!("{}{path}", server?.public_url));
+    Some(Route {
+        kind: kind?,
+        upstream: upstream?,
+        scopes: scopes?,
+        resource: found.check(&format!("{at}.path"), resource)?,
+        timeout,
+        path,
+    })
+}
+
+fn route_path(text: &str, key: &str, found: &mut Found) -> Option<String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte));
+    let dots = text.split('/').any(|part| part == "." || part == "..");
+    if !text.starts_with('/') || text.contains("//") || !plain || dots {
+        found.say(key, "must begin with / and hold letters, digits, - _ . ~ and single slashes only");
+        return None;
+    }
+    let path = if text == "/" { text } else { text.trim_end_matches('/') };
+    if path.split('/').nth(1).is_some_and(|first| OWN_PATHS.contains(&first)) {
+        found.say(key, "is one of the proxy's own paths");
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+fn upstream(raw: &raw::Upstream, found: &mut Found) -> Upstream {
+    Upstream {
+        ca_file: found.file("upstream.ca_file", &raw.ca_file),
+        connect_timeout: found.seconds("upstream.connect_timeout_seconds", raw.connect_timeout_seconds, 1, 60),
+        idle: found.seconds("upstream.idle_seconds", raw.idle_seconds, 1, 3600),
+    }
+}
+
+fn cognito(raw: &raw::Cognito, server: Option<&Server>, found: &mut Found) -> Option<Cognito> {
+    let issuers = issuers(raw, found);
+    if raw.client_id.is_empty() {
+        found.say("cognito.client_id", "is missing: the id of the user pool's app client");
+    }
+    if !raw.scopes.iter().any(|scope| scope == "openid") {
+        found.say("cognito.scopes", "must hold openid: without it Cognito gives no ID token");
+    }
+    let client_secret = one_secret(
+        found,
+        ("cognito.client_secret", raw.client_secret.as_ref()),
+        ("cognito.client_secret_file", &raw.client_secret_file),
+    );
+    let jwks_uri =
+        if raw.jwks_uri.is_empty() { None } else { Some(found.url("cognito.jwks_uri", &raw.jwks_uri)?) };
+    let redirect_uri = if raw.redirect_uri.is_empty() {
+        server.and_then(|server| Url::parse(&format!("{}/auth/callback", server.public_url)).ok())
+    } else {
+        let url = found.url("cognito.redirect_uri", &raw.redirect_uri);
+        if url.as_ref().is_some_and(|url| url.path() != "/auth/callback") {
+            found.say("cognito.redirect_uri", "must end in /auth/callback: that is where we answer");
+        }
+        url
+    };
+    Some(Cognito {
+        issuers: issuers?,
+        jwks_uri,
+        client_id: raw.client_id.clone(),
+        client_secret,
+        scopes: raw.scopes.clone(),
+        ca_file: found.file("cognito.ca_file", &raw.ca_file),
+        timeout: found.seconds("cognito.timeout_seconds", raw.timeout_seconds, 1, 60),
+        clock_leeway: found.seconds("cognito.clock_leeway_seconds", raw.clock_leeway_seconds, 0, 300),
+        redirect_uri: redirect_uri?,
+    })
+}
+
+fn issuers(raw: &raw::Cognito, found: &mut Found) -> Option<Vec<cognito::Issuer>> {
+    let first = if raw.issuer.is_empty() {
+        if raw.region.is_empty() || raw.user_pool_id.is_empty() {
+            found.say("cognito.issuer", "is missing: the issuer URL, or cognito.region and cognito.user_pool_id");
+            return None;
+        }
+        let made =
+            cognito::Issuer::for_pool(&raw.region, &raw.user_pool_id, cognito::IssuerFormat::Original);
+        found.check("cognito.user_pool_id", made)
+    } else {
+        found.check("cognito.issuer", cognito::Issuer::parse(&raw.issuer))
+    };
+    let mut all = vec![first?];
+    for (index, text) in raw.additional_issuers.iter().enumerate() {
+        let key = format!("cognito.additional_issuers[{index}]");
+        all.extend(found.check(&key, cognito::Issuer::parse(text)));
+    }
+    Some(all)
+}
+
+fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
+    let mut allowed = Vec::new();
+    for (index, text) in raw.allowed_redirect_uris.iter().enumerate() {
+        let key = format!("oauth.allowed_redirect_uris[{index}]");
+        allowed.extend(found.check(&key, RedirectPattern::parse(text)));
+    }
+    if !(1..=3650).contains(&raw.refresh_token_days) {
+        found.say("oauth.refresh_token_days", "must be between 1 and 3650");
+    }
+    OauthGrants {
+        allowed_redirect_uris: allowed,
+        access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 10, 86_400),
+        session: Duration::from_secs(raw.refresh_token_days.saturating_mul(86_400)),
+        relax_resource: raw.relax_resource,
+    }
+}
+
+fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
+    let timeout = found.seconds("valkey.timeout_seconds", raw.timeout_seconds, 1, 30);
+    let written = raw.url.as_ref().filter(|url| !url.expose().is_empty());
+    let url = match written {
+        Some(url) => url.clone(),
+        None if raw.host.is_empty() => return None,
+        None => Secret::new(format!("redis://{}:{}", raw.host, raw.port)),
+    };
+    Some(Valkey { url, prefix: raw.prefix.clone(), timeout })
+}
+
+fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
+    let refresh_before = found.seconds("vault.refresh_before_seconds", raw.refresh_before_seconds, 0, 3600);
+    let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 300);
+    let written = one_secret(found, ("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
+    let passphrase = raw.passphrase.as_ref().filter(|text| !text.expose().is_empty());
+    let (keys, keys_are_ephemeral) = match (written, passphrase) {
+        (Some(_), Some(_)) => {
+            found.say("vault.passphrase", "is set, and so are vault.keys: choose one");
+            return None;
+        }
+        (Some(text), None) => (found.check("vault.keys", KeyRing::parse(&text))?, false),
+        (None, Some(text)) => (found.check("vault.passphrase", KeyRing::from_passphrase(text))?, false),
+        (None, None) if shared || !raw.keys_file.is_empty() => {
+            if raw.keys_file.is_empty() {
+                found.say("vault.keys_file", "is missing: make a key with `mcp-edge-proxy keys generate`");
+            }
+            return None;
+        }
+        (None, None) => (KeyRing::ephemeral(), true),
+    };
+    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, cache_entries: raw.cache_entries })
+}
+
+/// A secret that may be given as text or as a file, but not as both.
+fn one_secret(found: &mut Found, text: (&str, Option<&Secret>), file: (&str, &String)) -> Option<Secret> {
+    let written = text.1.filter(|secret| !secret.expose().is_empty());
+    match (written, file.1.is_empty()) {
+        (Some(_), false) => {
+            found.say(text.0, format!("is set, and so is {}: choose one", file.0));
+            None
+        }
+        (Some(secret), true) => Some(secret.clone()),
+        (None, true) => None,
+        (None, false) => match fs::read_to_string(file.1) {
+            Ok(content) => Some(Secret::new(content.trim().to_owned())),
+            Err(error) => {
+                found.say(file.0, format!("cannot read {}: {error}", file.1));
+                None
+            }
+        },
+    }
+}
+
+fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
+    if !(8 * 1024..=1024 * 1024).contains(&raw.header_bytes) {
+        found.say("limits.header_bytes", "must be between 8192 and 1048576");
+    }
+    if !(16..=1000).contains(&raw.headers) {
+        found.say("limits.headers", "must be between 16 and 1000");
+    }
+    if raw.connections == 0 {
+        found.say("limits.connections", "must be at least 1");
+    }
+    Limits {
+        body_bytes: raw.body_bytes,
+        header_bytes: raw.header_bytes,
+        headers: raw.headers,
+        header_timeout: found.seconds("limits.header_timeout_seconds", raw.header_timeout_seconds, 1, 300),
+        body_timeout: found.seconds("limits.body_timeout_seconds", raw.body_timeout_seconds, 1, 3600),
+        connections: raw.connections,
+        requests_per_minute: raw.requests_per_minute,
+        oauth_requests_per_minute: raw.oauth_requests_per_minute,
+    }
+}
+
+fn log(raw: &raw::Log, found: &mut Found) -> Option<Log> {
+    let format = match raw.format.as_str() {
+        "json" => LogFormat::Json,
+        "pretty" => LogFormat::Pretty,
+        _ => {
+            found.say("log.format", "must be json or pretty");
+            return None;
+        }
+    };
+    found.check("log.filter", service::telemetry::check_filter(&raw.filter))?;
+    Some(Log { format, filter: raw.filter.clone() })
+}

@@ -1,0 +1,136 @@
+use std::{collections::BTreeMap, path::PathBuf};
+
+use service::config::{Layers, Problems};
+
+use super::*;
+
+/// Resolves a file's text and an environment, as the binary does.
+fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
+    let env: BTreeMap<String, String> =
+        env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let file = Some((PathBuf::from("proxy.toml"), text.to_owned()));
+    let layers = Layers { prefix: "PROXY", file, env: &env, aliases: raw::LEGACY_ENV };
+    let (raw, problems) = service::config::load::<raw::Raw>(&layers);
+    resolve(&raw, problems)
+}
+
+const GOOD: &str = r#"
+[server]
+public_url = "https://MCP.example.com/"
+[tls]
+disabled = true
+[cognito]
+region = "eu-central-1"
+user_pool_id = "eu-central-1_AbCdEfGhI"
+client_id = "4h57example"
+[[routes]]
+path = "/mcp"
+upstream = "http://adapter:8211/mcp"
+[[routes]]
+path = "/"
+kind = "http"
+upstream = "https://plane.example.com"
+scopes = ["plane:read", "plane:rest"]
+"#;
+
+#[test]
+fn a_small_file_is_enough() {
+    let config = load(GOOD, &[]).unwrap();
+    assert_eq!(config.server.public_url, "https://mcp.example.com");
+    assert_eq!(config.server.hosts, ["mcp.example.com"]);
+    assert_eq!(config.cognito.redirect_uri.as_str(), "https://mcp.example.com/auth/callback");
+    assert_eq!(
+        config.cognito.issuers[0].as_str(),
+        "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
+    );
+    assert!(config.valkey.is_none() && config.vault.keys_are_ephemeral);
+    let routes: Vec<_> = config.routes.iter().map(|route| (route.path.as_str(), route.resource.as_str())).collect();
+    assert_eq!(routes, [("/mcp", "https://mcp.example.com/mcp"), ("/", "https://mcp.example.com")]);
+}
+
+#[test]
+fn every_problem_is_reported_at_once_and_none_shows_a_secret() {
+    let bad = r#"
+[server]
+public_url = "http://mcp.example.com/path"
+listen = "nowhere"
+[tls]
+cert_file = "/does/not/exist.pem"
+[cognito]
+client_secret = "hunter2-hunter2"
+client_secret_file = "/also/missing"
+scopes = ["email"]
+[[routes]]
+path = "/token"
+kind = "magic"
+upstream = "adapter:8211"
+[vault]
+keys = "hunter2-hunter2"
+[limits]
+header_bytes = 12
+[log]
+filter = "a=b=c"
+colour = "red"
+"#;
+    let problems = load(bad, &[("PROXY_UPSTREAM__IDLE_SECONDS", "soon")]).unwrap_err();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    for key in [
+        "server.public_url",
+        "server.listen",
+        "tls.cert_file",
+        "tls.key_file",
+        "cognito.issuer",
+        "cognito.client_id",
+        "cognito.client_secret",
+        "cognito.scopes",
+        "routes[0].path",
+        "routes[0].kind",
+        "routes[0].upstream",
+        "vault.keys",
+        "limits.header_bytes",
+        "log.filter",
+        "log.colour",
+        "upstream.idle_seconds",
+    ] {
+        assert!(keys.contains(&key), "{key} is not among {keys:?}");
+    }
+    assert!(!problems.to_string().contains("hunter2"));
+}
+
+#[test]
+fn the_names_of_the_python_mode_keep_working() {
+    let text = "[tls]\ndisabled = true\n[[routes]]\npath = \"/mcp\"\nupstream = \"http://adapter:8211/mcp\"\n";
+    let env = [
+        ("MCP_BASE_URL", "https://mcp.example.com"),
+        ("COGNITO_USER_POOL_ID", "eu-central-1_AbCdEfGhI"),
+        ("COGNITO_AWS_REGION", "eu-central-1"),
+        ("OIDC_CLIENT_ID", "4h57example"),
+        ("OIDC_CLIENT_SECRET", "a-client-secret"),
+        ("MCP_JWT_SIGNING_KEY", "0123456789abcdef0123456789abcdef"),
+        ("MCP_ALLOWED_CLIENT_REDIRECT_URIS", "https://agent.example/callback,https://other.example/*"),
+        ("REDIS_HOST", "valkey"),
+        ("REDIS_PORT", "6380"),
+        ("ENABLE_AI_MCP_RUNTIME", "false"),
+    ];
+    let config = load(text, &env).unwrap();
+    assert_eq!(config.valkey.unwrap().url.expose(), "redis://valkey:6380");
+    assert_eq!(config.oauth.allowed_redirect_uris.len(), 2);
+    assert!(!config.mcp_enabled && !config.vault.keys_are_ephemeral);
+    assert!(config.cognito.client_secret.is_some());
+}
+
+#[test]
+fn a_shared_store_needs_a_key_that_outlives_the_process() {
+    let problems = load(GOOD, &[("PROXY_VALKEY__URL", "redis://valkey:6379")]).unwrap_err();
+    assert!(problems.to_string().contains("vault.keys_file: is missing"), "{problems}");
+}
+
+#[test]
+fn two_routes_cannot_have_one_path_and_none_may_take_the_proxys_own() {
+    let twice = format!("{GOOD}\n[[routes]]\npath = \"/mcp/\"\nupstream = \"http://other:1/\"\n");
+    assert!(load(&twice, &[]).unwrap_err().to_string().contains("routes[2].path: is the path of another"));
+    for path in ["/healthz", "/auth/callback", "/.well-known/x", "/consent", "mcp", "/a//b", "/a/../b", "/a%2f"] {
+        let text = GOOD.replace("path = \"/mcp\"", &format!("path = \"{path}\""));
+        assert!(load(&text, &[]).is_err(), "{path}");
+    }
+}

@@ -1,0 +1,350 @@
+//! The parts put together: what is built once, what runs beside the requests, and how it all ends.
+
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
+use futures_util::future::BoxFuture;
+use service::{
+    Clock, Shutdown, SystemClock,
+    admin::{Admin, ReadyCheck},
+    serve::{self, Bound, Drained, Plain},
+};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{
+    config::{self, Config, RouteKind},
+    limits::Limiter,
+    metrics::Metrics,
+    oauth::{OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
+    pipeline::{
+        Origin, Pipeline, Shared,
+        forward::{UpstreamTrust, Upstreams},
+    },
+    provider::{Cognito, CognitoSettings, IdentityProvider},
+    reload::Reload,
+    store::{Store, memory::Memory, valkey::{Valkey, ValkeySettings}},
+    tls::{Certificates, Tls},
+    tokens::AccessTokens,
+    vault::{Vault, VaultPolicy},
+};
+
+/// How many records the in-memory store holds; above it the oldest go.
+const MEMORY_RECORDS: usize = 100_000;
+
+/// Why the edge does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing}")]
+pub struct StartError {
+    /// What was tried.
+    doing: &'static str,
+    /// What came of it.
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// For `map_err`: names what was tried.
+fn while_<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> StartError {
+    move |error| StartError { doing, source: error.into() }
+}
+
+/// Serves until the shutdown and drains. Nothing that Cognito, Valkey or an upstream does keeps it from starting: what
+/// is not there yet is reported by `/readyz`.
+///
+/// # Errors
+/// When an address cannot be bound, or a file that was readable a moment ago no longer is.
+pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<Drained, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let listeners = Listeners::bind(&config.server).await?;
+    let trust = UpstreamTrust::load(&config.upstream).map_err(while_("read upstream.ca_file"))?;
+    let upstream = config.upstream.clone();
+    let drain = config.server.drain;
+    let tls = config.tls.clone();
+    let certificates = tls.map(Certificates::load).transpose().map_err(while_("read the certificate"))?;
+    let parts = assemble(config, &clock, drain)?;
+
+    let metrics = &parts.shared.metrics;
+    let checks = parts.checks(certificates.clone(), Arc::clone(&clock));
+    let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
+    tokio::spawn(admin.serve(listeners.admin));
+    tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
+    tokio::spawn(reload.watch(Arc::clone(&parts.shared.mcp_enabled), metrics.clone(), shutdown.clone()));
+    if let Some(certificates) = &certificates {
+        metrics.certificate_ends.set(ends(certificates.ends()));
+        let gauge = metrics.certificate_ends.clone();
+        let watch = Arc::clone(certificates).watch(shutdown.clone(), move |new| gauge.set(ends(new.ends)));
+        tokio::spawn(watch);
+    }
+
+    let shared = parts.shared;
+    let handler = move || Pipeline {
+        shared: Arc::clone(&shared),
+        upstreams: Upstreams::new(&upstream, &trust),
+    };
+    let (bound, limits) = (listeners.public, parts.limits);
+    let drained = match certificates {
+        Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
+        None => serve::run(bound, Plain, limits, handler, shutdown).await,
+    };
+    drained.map_err(while_("serve"))
+}
+
+/// The two listeners, bound before anything else is done.
+struct Listeners {
+    public: Bound,
+    admin: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(server: &config::Server) -> Result<Self, StartError> {
+        let public = Bound::bind(server.listen, server.threads).map_err(while_("bind server.listen"))?;
+        let admin = TcpListener::bind(server.admin_listen).await.map_err(while_("bind server.admin_listen"))?;
+        let admin_addr = admin.local_addr().map_err(while_("bind server.admin_listen"))?;
+        tracing::info!(listener = "public", addr = %public.local_addr(), "listening");
+        tracing::info!(listener = "admin", addr = %admin_addr, "listening");
+        Ok(Self { public, admin })
+    }
+}
+
+/// What the process is made of.
+struct Assembled {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    keys: Arc<KeySet>,
+    limits: serve::Limits,
+}
+
+fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: std::time::Duration) -> Result<Assembled, StartError> {
+    let store = open_store(config.valkey.as_ref(), clock)?;
+    if config.vault.keys_are_ephemeral {
+        tracing::warn!("no vault keys configured: they were made up, and every session ends with this process");
+    }
+    let ring = Arc::new(config.vault.keys);
+    let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
+    let provider = cognito_provider(config.cognito)?;
+    let policy = VaultPolicy {
+        refresh_before: config.vault.refresh_before,
+        cache_for: config.vault.cache_for,
+        cache_entries: config.vault.cache_entries,
+        ..VaultPolicy::default()
+    };
+    let vault = Vault::new(
+        Arc::clone(&store),
+        Arc::clone(&ring),
+        Arc::clone(&provider),
+        Arc::clone(&verifier),
+        Arc::clone(clock),
+        policy,
+    );
+    let tokens = AccessTokens::new(config.server.public_url.clone(), Arc::clone(&ring), Arc::clone(clock));
+    let tokens = Arc::new(tokens);
+    let settings = oauth_settings(&config.server, &config.routes, config.oauth);
+    let parts = Parts {
+        store: Arc::clone(&store),
+        vault: Arc::clone(&vault),
+        provider,
+        verifier,
+        tokens: Arc::clone(&tokens),
+        keys: ring,
+        clock: Arc::clone(clock),
+    };
+    let metrics = Metrics::new().map_err(while_("register the metrics"))?;
+    metrics.mcp_enabled.set(i64::from(config.mcp_enabled));
+    let (per_session, per_address) =
+        (config.limits.requests_per_minute, config.limits.oauth_requests_per_minute);
+    let limits = serve_limits(&config.limits, drain);
+    let shared = Shared {
+        origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
+        server: config.server,
+        routes: config.routes.into_iter().map(Arc::new).collect(),
+        limits: config.limits,
+        oauth: OAuth::new(settings, parts),
+        tokens,
+        vault,
+        by_session: Limiter::new(per_session, per_session.div_ceil(4), Arc::clone(clock)),
+        by_address: Limiter::new(per_address, per_address.div_ceil(2), Arc::clone(clock)),
+        metrics,
+        mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
+    };
+    Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
+}
+
+fn open_store(valkey: Option<&config::Valkey>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+    let Some(valkey) = valkey else {
+        tracing::warn!("no valkey configured: sessions are in this process's memory and end with it");
+        return Ok(Arc::new(Memory::new(Arc::clone(clock), MEMORY_RECORDS)));
+    };
+    let settings = ValkeySettings {
+        url: valkey.url.clone(),
+        prefix: valkey.prefix.clone(),
+        command_timeout: valkey.timeout,
+        ..ValkeySettings::default()
+    };
+    Ok(Arc::new(Valkey::connect(&settings).map_err(while_("read valkey.url"))?))
+}
+
+fn cognito_keys(
+    settings: &config::Cognito,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Arc<KeySet>, Arc<Verifier>), StartError> {
+    let mut sources = Vec::new();
+    for issuer in &settings.issuers {
+        let mut source = KeySource::of(issuer.clone()).map_err(while_("read cognito.issuer"))?;
+        if let Some(jwks_uri) = &settings.jwks_uri {
+            source.jwks_uri = jwks_uri.clone();
+        }
+        sources.push(source);
+    }
+    let client = http_client(settings)?;
+    let fetch = Arc::new(HttpKeys::with(client).map_err(while_("set up the client for cognito's keys"))?);
+    let keys = Arc::new(KeySet::new(sources, fetch, Arc::clone(clock), KeyPolicy::default()));
+    let client_id = cognito::ClientId::parse(&settings.client_id).map_err(while_("read cognito.client_id"))?;
+    let verifier =
+        Verifier::new(Arc::clone(&keys), vec![client_id], Arc::clone(clock), settings.clock_leeway);
+    Ok((keys, Arc::new(verifier)))
+}
+
+fn cognito_provider(settings: config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
+    let http = http_client(&settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
+    let issuer = settings.issuers.into_iter().next().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
+    Ok(Arc::new(Cognito::new(CognitoSettings {
+        issuer,
+        authorization_endpoint: None,
+        token_endpoint: None,
+        revocation_endpoint: None,
+        client_id: settings.client_id,
+        client_secret: settings.client_secret,
+        redirect_uri: settings.redirect_uri,
+        scopes: settings.scopes,
+        http: http.build().map_err(while_("set up the client for cognito"))?,
+    })))
+}
+
+/// A client for Cognito that trusts the configured authorities, or the system's.
+fn http_client(settings: &config::Cognito) -> Result<reqwest::ClientBuilder, StartError> {
+    let builder = reqwest::Client::builder();
+    let Some(path) = &settings.ca_file else { return Ok(builder) };
+    let pem = fs::read(path).map_err(while_("read cognito.ca_file"))?;
+    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(while_("read cognito.ca_file"))?;
+    Ok(builder.tls_certs_only(roots))
+}
+
+fn oauth_settings(
+    server: &config::Server,
+    routes: &[config::Route],
+    grants: config::OauthGrants,
+) -> OAuthSettings {
+    let takes_tokens = routes.iter().filter(|route| route.kind != RouteKind::ApiKey);
+    let resources = takes_tokens.map(|route| ProtectedResource {
+        path: route.path.clone(),
+        resource: route.resource.clone(),
+        scopes: route.scopes.clone(),
+        name: route.path.clone(),
+    });
+    let mut settings = OAuthSettings::new(server.public_url.clone(), resources.collect());
+    let mut allowed = RedirectPattern::known();
+    allowed.extend(grants.allowed_redirect_uris);
+    settings.allowed_redirect_uris = allowed;
+    settings.access_token = grants.access_token;
+    settings.refresh_token = grants.session;
+    settings.session_max = grants.session;
+    settings.relax_resource = grants.relax_resource;
+    settings
+}
+
+fn origin(public_url: &str) -> Result<Origin, url::ParseError> {
+    let url = Url::parse(public_url)?;
+    let scheme = if url.scheme() == "https" { "https" } else { "http" };
+    let (_, host) = public_url.split_once("://").unwrap_or(("", public_url));
+    let port = url.port_or_known_default().ok_or(url::ParseError::InvalidPort)?;
+    Ok(Origin { scheme, host: host.to_owned(), port })
+}
+
+fn serve_limits(limits: &config::Limits, drain: std::time::Duration) -> serve::Limits {
+    serve::Limits {
+        header_bytes: limits.header_bytes,
+        headers: limits.headers,
+        header_read: limits.header_timeout,
+        connections: limits.connections,
+        drain,
+        ..serve::Limits::default()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and unix time fits it for 285,000 years")]
+const fn ends(seconds: i64) -> f64 {
+    seconds as f64
+}
+
+impl Assembled {
+    fn checks(&self, certificates: Option<Arc<Certificates>>, clock: Arc<dyn Clock>) -> Vec<Arc<dyn ReadyCheck>> {
+        let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![
+            Arc::new(StoreAnswers(Arc::clone(&self.store))),
+            Arc::new(KeysAtHand(Arc::clone(&self.keys))),
+        ];
+        if let Some(certificates) = certificates {
+            checks.push(Arc::new(CertificateValid { certificates, clock }));
+        }
+        checks
+    }
+}
+
+struct StoreAnswers(Arc<dyn Store>);
+
+impl ReadyCheck for StoreAnswers {
+    fn name(&self) -> &'static str {
+        "valkey"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.0.ping().await.map_err(|_| "does not answer".to_owned()) })
+    }
+}
+
+struct KeysAtHand(Arc<KeySet>);
+
+impl ReadyCheck for KeysAtHand {
+    fn name(&self) -> &'static str {
+        "cognito_keys"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.0.warm().await.map_err(|_| "cannot be fetched".to_owned()) })
+    }
+}
+
+struct CertificateValid {
+    certificates: Arc<Certificates>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ReadyCheck for CertificateValid {
+    fn name(&self) -> &'static str {
+        "certificate"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        let over = self.certificates.is_over(self.clock.now());
+        Box::pin(async move { if over { Err("has expired".to_owned()) } else { Ok(()) } })
+    }
+}
+
+/// Sets the master switch, and says so where it changed.
+pub(crate) fn switch(mcp_enabled: &AtomicBool, metrics: &Metrics, on: bool) {
+    if mcp_enabled.swap(on, Ordering::Relaxed) != on {
+        tracing::warn!(enabled = on, "mcp switched");
+        metrics.mcp_enabled.set(i64::from(on));
+    }
+}
+
+impl From<StartError> for io::Error {
+    fn from(error: StartError) -> Self {
+        Self::other(error)
+    }
+}

@@ -1,0 +1,272 @@
+//! THE request: the steps in order, and around them one wrap that owns the id, the log line, the metrics and the turning
+//! of errors into answers. Inside there is only `?`.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use service::serve::{Body, Handler, Peer};
+use tracing::Instrument;
+
+use crate::{
+    config::{Limits, Route, RouteKind, Server},
+    error::Error,
+    limits::Limiter,
+    metrics::{Metrics, Outcome},
+    oauth::{self, Endpoint, OAuth, OAuthRequest},
+    tokens::AccessTokens,
+    vault::Vault,
+};
+
+pub mod admit;
+pub mod authenticate;
+pub mod body;
+pub mod forward;
+pub mod identify;
+pub mod parse;
+pub mod respond;
+pub mod rewrite;
+pub mod route;
+mod trace;
+
+use body::RequestBody;
+use forward::Upstreams;
+use parse::Parsed;
+use rewrite::Arrival;
+use route::Target;
+
+/// The largest body of an OAuth request: forms and registrations are small.
+const OAUTH_BODY: usize = 64 * 1024;
+
+/// What all threads share: built once, never changed but for the master switch.
+pub struct Shared {
+    /// What we are called.
+    pub server: Server,
+    /// The scheme, host and port of our public URL.
+    pub origin: Origin,
+    /// What is behind us, longest path first.
+    pub routes: Vec<Arc<Route>>,
+    /// What one caller may cost us.
+    pub limits: Limits,
+    /// The authorization server.
+    pub oauth: OAuth,
+    /// Our access tokens.
+    pub tokens: Arc<AccessTokens>,
+    /// The sessions.
+    pub vault: Arc<Vault>,
+    /// Requests a minute for a session.
+    pub by_session: Limiter,
+    /// OAuth requests a minute for an address.
+    pub by_address: Limiter,
+    /// What we count.
+    pub metrics: Metrics,
+    /// The master switch.
+    pub mcp_enabled: Arc<AtomicBool>,
+}
+
+/// The parts of our public URL that upstreams are told.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `https` or `http`.
+    pub scheme: &'static str,
+    /// Host, with port where it is not the scheme's own.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// One thread's pipeline: what is shared, and the thread's own upstream connections.
+pub struct Pipeline {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// This thread's pool.
+    pub upstreams: Upstreams,
+}
+
+/// What is learnt about a request on its way, for the log line; filled in as the steps get there.
+#[derive(Default)]
+struct Story {
+    target: Option<Target>,
+    user: Option<String>,
+    client: Option<String>,
+    reason: Option<&'static str>,
+}
+
+impl Handler for Pipeline {
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let started = Instant::now();
+        let arrival = self.arrival(request.headers(), peer.addr);
+        let span = tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %peer.addr.ip());
+        self.shared.metrics.in_flight.inc();
+        let answered = self.wrap(request, &arrival, peer, started).instrument(span).await;
+        self.shared.metrics.in_flight.dec();
+        answered
+    }
+}
+
+impl Pipeline {
+    /// Runs the steps and turns what comes of them into an answer, a log line and figures.
+    async fn wrap(&self, request: Request<Incoming>, arrival: &Arrival, peer: Peer, started: Instant) -> Response<Body> {
+        let method = request.method().clone();
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let mut story = Story::default();
+        let outcome = self.steps(request, arrival, &mut story).await;
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(error) => {
+                story.reason = Some(error.reason());
+                log_causes(&error);
+                respond::failure(&error, story.target.as_ref(), &self.shared.server.public_url)
+            }
+        };
+        if let (Some(origin), Some(Target::Upstream(_))) = (&origin, &story.target)
+            && story.reason != Some(Error::ForeignOrigin.reason())
+        {
+            respond::share_with(&mut response, origin);
+        }
+        respond::seal(&mut response, &arrival.request_id, peer.tls);
+        self.tell(&method, &response, &story, started);
+        response
+    }
+
+    /// The request, from the first step to the last. The order matters: nothing is asked of the store before the route is
+    /// known, and nothing leaves for an upstream before `rewrite`.
+    async fn steps(
+        &self,
+        request: Request<Incoming>,
+        arrival: &Arrival,
+        story: &mut Story,
+    ) -> Result<Response<Body>, Error> {
+        let shared = &self.shared;
+        let parsed = parse::parse(request, &shared.server.hosts)?;
+        let target = story.target.insert(route::route(parsed.path(), &shared.oauth, &shared.routes)?);
+        let route = match target {
+            Target::Health => return Ok(respond::healthy()),
+            Target::OAuth(endpoint) => {
+                let endpoint = *endpoint;
+                return self.oauth(endpoint, parsed, arrival, story).await;
+            }
+            Target::Upstream(route) => Arc::clone(route),
+        };
+        let Parsed { parts, body } = parsed;
+        admit::check_origin(&parts.headers, &shared.server.origins)?;
+        if is_preflight(&parts) {
+            return Ok(respond::preflight());
+        }
+        if route.kind != RouteKind::Http && !shared.mcp_enabled.load(Ordering::Relaxed) {
+            return Err(Error::Disabled);
+        }
+        // Before any question of method or media type: a client without a token must be told where to get one.
+        let credential = authenticate::authenticate(&parts.headers, &route, &shared.tokens)?;
+        let identity = identify::identify(credential, &shared.vault).await?;
+        story.know(&identity);
+        let (method, headers) = (&parts.method, &parts.headers);
+        admit::admit(method, headers, &route, &identity, &shared.by_session, shared.limits.body_bytes)?;
+        let body = RequestBody::new(body, shared.limits.body_bytes, shared.limits.body_timeout);
+        let outgoing = rewrite::rewrite(parts, body, &route, &identity, arrival)?;
+        let sent = Instant::now();
+        let response = self.upstreams.forward(outgoing, route.timeout).await?;
+        shared.metrics.upstream_answered(&route.path, sent.elapsed());
+        Ok(respond::relay(response))
+    }
+
+    /// An OAuth endpoint: a small body, read whole.
+    async fn oauth(
+        &self,
+        endpoint: Endpoint,
+        parsed: Parsed,
+        arrival: &Arrival,
+        story: &mut Story,
+    ) -> Result<Response<Body>, Error> {
+        let client_ip = arrival.peer.ip().to_canonical();
+        if is_limited(endpoint) {
+            let checked = self.shared.by_address.check(&client_ip.to_string());
+            checked.map_err(|wait| Error::RateLimited(wait.0))?;
+        }
+        let Parsed { parts, body } = parsed;
+        let reading = Limited::new(body, OAUTH_BODY).collect();
+        let body = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Error::BodyTooLarge),
+            Ok(Err(_)) => return Err(Error::ClientGone),
+            Err(_) => return Err(Error::BodyTooSlow),
+        };
+        let query = parts.uri.query().map(str::to_owned);
+        let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body, client_ip };
+        let response = self.shared.oauth.answer(endpoint, request).await;
+        story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
+        Ok(response.map(respond::whole))
+    }
+
+    fn arrival(&self, headers: &HeaderMap, peer: SocketAddr) -> Arrival {
+        let origin = &self.shared.origin;
+        Arrival {
+            peer,
+            scheme: origin.scheme,
+            host: origin.host.clone(),
+            port: origin.port,
+            request_id: trace::new_request_id(),
+            traceparent: trace::traceparent(headers),
+        }
+    }
+
+    fn tell(&self, method: &Method, response: &Response<Body>, story: &Story, started: Instant) {
+        let route = story.target.as_ref().map_or("none", Target::label);
+        let status = response.status().as_u16();
+        let reason = story.reason.unwrap_or("ok");
+        let took = started.elapsed();
+        self.shared.metrics.answered(Outcome { route, status, reason }, took);
+        tracing::info!(
+            %method,
+            route,
+            status,
+            outcome = reason,
+            user = story.user.as_deref(),
+            client = story.client.as_deref(),
+            latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+impl Story {
+    fn know(&mut self, identity: &identify::Identity) {
+        if let identify::Identity::Person { session, .. } = identity {
+            self.user = Some(session.user.username.clone());
+            self.client = Some(session.client.to_string());
+        }
+    }
+}
+
+/// Metadata costs nothing and is asked for by every client at every start.
+fn is_limited(endpoint: Endpoint) -> bool {
+    !matches!(endpoint, Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_))
+}
+
+fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(header::ORIGIN)
+        && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The causes of what is our fault, once, with the request's id. What is the client's fault is in the log line's reason.
+fn log_causes(error: &Error) {
+    if !error.status().is_server_error() {
+        return;
+    }
+    let mut causes = Vec::new();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    tracing::warn!(error = %error, causes = causes.join(": "), "request failed");
+}

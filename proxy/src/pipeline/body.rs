@@ -1,0 +1,109 @@
+//! A request body on its way through: counted, timed, never gathered. Why it broke off is kept for the answer.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::error::Error;
+
+const INTACT: u8 = 0;
+const TOO_LARGE: u8 = 1;
+const TOO_SLOW: u8 = 2;
+const GONE: u8 = 3;
+
+/// Why a body broke off, if it did; shared between the body and the step that answers.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict(Arc<AtomicU8>);
+
+impl Verdict {
+    /// The error the client's body caused, if it was the body.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        match self.0.load(Ordering::Acquire) {
+            TOO_LARGE => Some(Error::BodyTooLarge),
+            TOO_SLOW => Some(Error::BodyTooSlow),
+            GONE => Some(Error::ClientGone),
+            _ => None,
+        }
+    }
+
+    fn break_off(&self, why: u8, said: &'static str) -> BrokenOff {
+        self.0.store(why, Ordering::Release);
+        BrokenOff(said)
+    }
+}
+
+/// The request body ended before its end.
+#[derive(Debug, thiserror::Error)]
+#[error("request body {0}")]
+pub struct BrokenOff(&'static str);
+
+/// The client's body, bounded in size and in the time between its parts.
+#[derive(Debug)]
+pub struct RequestBody {
+    inner: Incoming,
+    left: u64,
+    patience: Duration,
+    timer: Pin<Box<Sleep>>,
+    verdict: Verdict,
+}
+
+impl RequestBody {
+    /// Bounds `inner` to `limit` bytes and `patience` between two frames.
+    #[must_use]
+    pub fn new(inner: Incoming, limit: u64, patience: Duration) -> Self {
+        let timer = Box::pin(tokio::time::sleep(patience));
+        Self { inner, left: limit, patience, timer, verdict: Verdict::default() }
+    }
+
+    /// Where it will stand why the body broke off.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict.clone()
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let Some(left) = this.left.checked_sub(size) else {
+                    return Poll::Ready(Some(Err(this.verdict.break_off(TOO_LARGE, "too large"))));
+                };
+                this.left = left;
+                this.timer.as_mut().reset(Instant::now() + this.patience);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(this.verdict.break_off(GONE, "broke off")))),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match this.timer.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Some(Err(this.verdict.break_off(TOO_SLOW, "too slow")))),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,166 @@
+//! Step 8. What goes back to the client. The only place where an error becomes HTTP.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serde_json::json;
+use service::serve::Body;
+
+use super::route::Target;
+use crate::{
+    config::{Route, RouteKind},
+    error::Error,
+};
+
+/// What an upstream may not say to a client through us: hop-by-hop headers, its cookies, its name, its own challenge.
+const WITHHELD: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "server",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A body that is there already.
+#[must_use]
+pub fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The upstream's answer, streamed.
+#[must_use]
+pub fn relay(response: Response<Incoming>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    for name in WITHHELD {
+        parts.headers.remove(name);
+    }
+    Response::from_parts(parts, body.map_err(Into::into).boxed_unsync())
+}
+
+/// `/healthz`: the process runs and its public listener answers. Nothing about what is behind it.
+#[must_use]
+pub fn healthy() -> Response<Body> {
+    json_response(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+/// A preflight of an allowed origin (Fetch standard, CORS).
+#[must_use]
+pub fn preflight() -> Response<Body> {
+    let mut response = Response::new(whole(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allow = "authorization, content-type, accept, last-event-id, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name";
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allow));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+/// Lets the page of an allowed origin read the answer, the challenge included.
+pub fn share_with(response: &mut Response<Body>, origin: &HeaderValue) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    let exposed = "www-authenticate, mcp-session-id, mcp-protocol-version, x-request-id, retry-after";
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
+}
+
+/// Turns an error into an answer: status, reason, what to do, and on MCP routes a JSON-RPC body where clients would
+/// otherwise take the server for one of an older protocol (MCP 2026-07-28, versioning).
+#[must_use]
+pub fn failure(error: &Error, target: Option<&Target>, public_url: &str) -> Response<Body> {
+    let route = match target {
+        Some(Target::Upstream(route)) => Some(route.as_ref()),
+        _ => None,
+    };
+    let status = error.status();
+    let speaks_mcp = route.is_some_and(|route| matches!(route.kind, RouteKind::Mcp | RouteKind::ApiKey));
+    let body = if speaks_mcp && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        json!({"jsonrpc": "2.0", "id": null, "error": {
+            "code": if status.is_server_error() { -32603 } else { -32600 },
+            "message": error.public_message(),
+            "data": {"reason": error.reason()},
+        }})
+    } else {
+        json!({"error": code(error), "error_description": error.public_message(), "reason": error.reason()})
+    };
+    let mut response = json_response(status, &body);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(wait) = error.retry_after() {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+    }
+    if let Some(route) = route {
+        challenge(headers, error, route, public_url);
+    }
+    response
+}
+
+/// The error code of RFC 6750 section 3.1 where it has one, else the reason.
+const fn code(error: &Error) -> &'static str {
+    match error {
+        Error::NoToken | Error::InvalidToken(_) | Error::SessionOver(_) => "invalid_token",
+        Error::SeveralCredentials | Error::TokenInQuery | Error::Ambiguous(_) => "invalid_request",
+        Error::Unavailable { .. } => "temporarily_unavailable",
+        _ => error.reason(),
+    }
+}
+
+/// `WWW-Authenticate` (RFC 6750 section 3, RFC 9728 section 5.1): where to sign in, and for what.
+fn challenge(headers: &mut HeaderMap, error: &Error, route: &Route, public_url: &str) {
+    let status = error.status();
+    let api_key = route.kind == RouteKind::ApiKey;
+    let value = match error {
+        _ if api_key && status == StatusCode::UNAUTHORIZED => "Bearer error=\"invalid_token\"".to_owned(),
+        Error::NoToken => format!("Bearer {}", metadata(route, public_url)),
+        Error::InvalidToken(_) | Error::SessionOver(_) => format!(
+            "Bearer error=\"invalid_token\", error_description=\"{}\", {}",
+            error.public_message(),
+            metadata(route, public_url)
+        ),
+        Error::InsufficientScope(_) => {
+            format!("Bearer error=\"insufficient_scope\", {}", metadata(route, public_url))
+        }
+        _ => return,
+    };
+    // The parts are our own URL and scopes, which hold visible ASCII without quotes.
+    if let Ok(value) = HeaderValue::from_str(&value) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+fn metadata(route: &Route, public_url: &str) -> String {
+    let path = if route.path == "/" { "" } else { &route.path };
+    format!(
+        "resource_metadata=\"{public_url}/.well-known/oauth-protected-resource{path}\", scope=\"{}\"",
+        route.scopes
+    )
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(whole(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What every answer carries.
+pub fn seal(response: &mut Response<Body>, request_id: &str, tls: bool) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), id);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+}

@@ -1,0 +1,206 @@
+//! Step 6. The one writer of identity: strips whatever a client could pass for somebody with, then sets ours.
+//!
+//! Only this file can make an [`Outgoing`], and `forward` sends nothing else: an unstripped request does not compile.
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, request::Parts};
+use service::Secret;
+
+use super::{body::RequestBody, identify::Identity};
+use crate::{
+    config::{Route, RouteKind},
+    error::Error,
+};
+
+/// A request that carries no identity but the one we proved.
+#[derive(Debug)]
+pub struct Outgoing {
+    request: Request<RequestBody>,
+}
+
+impl Outgoing {
+    /// The request, to be sent.
+    #[must_use]
+    pub fn into_request(self) -> Request<RequestBody> {
+        self.request
+    }
+}
+
+/// What the outer wrap knows about the request as it came.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// `https` or `http`: how the client reached us, by our public URL.
+    pub scheme: &'static str,
+    /// The host of our public URL, with port where it is not the scheme's own.
+    pub host: String,
+    /// The port of our public URL.
+    pub port: u16,
+    /// Our id of the request.
+    pub request_id: String,
+    /// W3C trace context, the client's or a new one.
+    pub traceparent: String,
+}
+
+/// Strips and sets.
+///
+/// # Errors
+/// [`Error::Internal`] when a value of ours is no header value, which their types rule out.
+pub fn rewrite(
+    parts: Parts,
+    body: RequestBody,
+    route: &Route,
+    identity: &Identity,
+    arrival: &Arrival,
+) -> Result<Outgoing, Error> {
+    let mut headers = parts.headers;
+    strip(&mut headers);
+    // After the stripping, and never subject to `Connection` again: CVE-2024-45410.
+    set_identity(&mut headers, identity)?;
+    set_origin(&mut headers, arrival)?;
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = upstream_uri(route, &parts.uri)?;
+    *request.headers_mut() = headers;
+    Ok(Outgoing { request })
+}
+
+/// Removes hop-by-hop headers, those `Connection` names, and every spelling of an identity header.
+fn strip(headers: &mut HeaderMap) {
+    let named: Vec<String> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    let doomed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| named.iter().any(|other| other == name.as_str()) || is_stripped(name.as_str()))
+        .cloned()
+        .collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Whether a header never passes. `_`, `-` and `.` are one: WSGI and CGI servers fold them (CVE-2025-64484).
+fn is_stripped(name: &str) -> bool {
+    let normal: String =
+        name.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() }).collect();
+    let normal = normal.as_str();
+    // `cookie`: a browser's is somebody's session at Plane or oauth2-proxy. `origin`: judged here, by our own list.
+    const EXACT: [&str; 22] = [
+        "authorization",
+        "connection",
+        "cookie",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "origin",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "x-api-key",
+        "x-real-ip",
+        "x-request-id",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "traceparent",
+        "tracestate",
+        "true-client-ip",
+        "remote-user",
+    ];
+    const PREFIXES: [&str; 5] = ["x-auth-", "x-forwarded-", "proxy-", "x-client-cert", "gap-"];
+    EXACT.contains(&normal)
+        || PREFIXES.iter().any(|prefix| normal.starts_with(prefix))
+}
+
+fn set_identity(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Error> {
+    let (name, value) = match identity {
+        Identity::Person { session, .. } => {
+            (header::AUTHORIZATION, format!("Bearer {}", session.tokens.id.expose()))
+        }
+        Identity::ApiKey(key) => (HeaderName::from_static("x-api-key"), key.expose().to_owned()),
+    };
+    headers.insert(name, sensitive(&Secret::new(value))?);
+    Ok(())
+}
+
+fn sensitive(secret: &Secret) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(secret.expose())
+        .map_err(|_| Error::Internal("identity is no header value"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn set_origin(headers: &mut HeaderMap, arrival: &Arrival) -> Result<(), Error> {
+    let set = [
+        ("x-forwarded-for", arrival.peer.ip().to_canonical().to_string()),
+        ("x-forwarded-proto", arrival.scheme.to_owned()),
+        ("x-forwarded-host", arrival.host.clone()),
+        ("x-forwarded-port", arrival.port.to_string()),
+        ("x-request-id", arrival.request_id.clone()),
+        ("traceparent", arrival.traceparent.clone()),
+    ];
+    for (name, value) in set {
+        let value = HeaderValue::from_str(&value).map_err(|_| Error::Internal("origin is no header value"))?;
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(())
+}
+
+/// The MCP endpoint as configured; below an `http` route, the same path at the upstream's origin.
+fn upstream_uri(route: &Route, came: &Uri) -> Result<Uri, Error> {
+    let base = route.upstream.as_str().trim_end_matches('/');
+    let query = came.query().map_or_else(String::new, |query| format!("?{query}"));
+    let target = match route.kind {
+        RouteKind::Mcp | RouteKind::ApiKey => format!("{base}{query}"),
+        RouteKind::Http => format!("{base}{}{query}", came.path()),
+    };
+    target.parse().map_err(|_| Error::Internal("upstream url"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_an_identity_header_is_stripped() {
+        for name in [
+            "Authorization",
+            "X-Auth-Request-Email",
+            "x_auth_request_email",
+            "x.auth.request.email",
+            "X-Forwarded-For",
+            "x_forwarded_user",
+            "forwarded",
+            "x-real_ip",
+            "proxy-authorization",
+            "x-api-key",
+            "X_Api_Key",
+            "cookie",
+            "te",
+            "x-request-id",
+        ] {
+            assert!(is_stripped(name), "{name}");
+        }
+        for name in ["mcp-method", "mcp-param-x-auth", "accept", "content-type", "user-agent", "last-event-id"] {
+            assert!(!is_stripped(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_goes_and_what_it_does_not_name_stays() {
+        let mut headers = HeaderMap::new();
+        headers.append("connection", "X-Custom, close".parse().unwrap());
+        headers.append("x-custom", "1".parse().unwrap());
+        headers.append("accept", "*/*".parse().unwrap());
+        strip(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["accept"]);
+    }
+}
