@@ -14,8 +14,9 @@ test: ## Install what is missing, then unit, integration and real-client tests
 	@bash tests/tools/run-tests.sh
 
 demo: ## Start the whole thing on this machine and sign a client in (ONCE=1: exit after it)
-	cargo build --locked -p mcp-edge-proxy -p plane-mcp-adapter
-	cargo run --locked -p stack --bin demo -- $(if $(filter 1,$(ONCE)),--once)
+	cargo build --locked -p mcp-edge-proxy -p plane-mcp-adapter -p stack --bins
+	@# Run as built: a cargo run of one package would choose other features and build again.
+	"$${CARGO_TARGET_DIR:-target}/debug/demo" $(if $(filter 1,$(ONCE)),--once)
 
 e2e: ## Longer end-to-end scenarios (not built yet)
 	@echo "make e2e: not built yet; the real-client tests that exist run in 'make test'." >&2; exit 2

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the install scripts: where tools live, and how a failure is said.
 set -euo pipefail
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced after lib.sh by the run scripts: reports under target/reports, and steps with their times.
 REPORTS="$ROOT/target/reports"
 mkdir -p "$REPORTS"

@@ -45,7 +45,11 @@ class Remote:
         }
         self.process = subprocess.Popen(
             [options.node, options.mcp_remote, options.url, "--transport", "http-only"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         threading.Thread(target=self._read_replies, daemon=True).start()
         threading.Thread(target=self._read_log, daemon=True).start()

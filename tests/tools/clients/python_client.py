@@ -89,9 +89,7 @@ def provider(options, storage, browser):
         query = parse_qs(urlsplit(pending["callback"]).query)
         if "error" in query:
             raise RuntimeError(f"authorization refused: {query['error'][0]}")
-        return AuthorizationCodeResult(
-            code=query["code"][0], state=query["state"][0], iss=query.get("iss", [None])[0]
-        )
+        return AuthorizationCodeResult(code=query["code"][0], state=query["state"][0], iss=query.get("iss", [None])[0])
 
     metadata = OAuthClientMetadata(
         client_name="MCP Edge test client (Python)", redirect_uris=[AnyUrl(options.redirect_uri)]
