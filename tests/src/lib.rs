@@ -1,1 +1,27 @@
-//! placeholder
+//! The stack under test and in the demo: doubles of the outside world and builders of the real programs.
+//!
+//! - [`stack`]: everything together on free ports, one builder; what most tests start from.
+//! - Real programs: [`proxy`], [`adapter`] and [`valkey`], each a [`process`] with its log kept in memory.
+//! - The people and programs in front: [`browser`] (a cookie jar that fills in forms) and [`client`] (an MCP client whose
+//!   steps can be taken one by one, and wrongly).
+//! - The world behind: [`echo`], an upstream that tells what it saw.
+//! - [`demo`]: the same parts, started for a person to look at.
+//! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
+//!
+//! Dropping a handle stops what it stands for; a handle dropped by a failing test prints the log of its process.
+pub mod adapter;
+pub mod browser;
+pub mod certificate;
+pub mod client;
+pub mod echo;
+pub mod plane;
+pub mod ports;
+pub mod process;
+pub mod program;
+pub mod proxy;
+pub mod scratch;
+pub mod settings;
+pub mod trouble;
+pub mod valkey;
+
+pub use trouble::{Outcome, Trouble};
