@@ -118,7 +118,7 @@ def refresh(remote, me):
     return {
         "refreshed": after["access_token"] != before["access_token"] and sign_ins == 1,
         "rotated": after.get("refresh_token") != before.get("refresh_token"),
-        "same_user": again.get("id") == me.get("id"),
+        "same_user": again == me,
         "sign_ins": sign_ins,
     }
 
@@ -133,7 +133,7 @@ def run(remote, options):
     outcome = {
         "client": "mcp-remote",
         "protocol": started["protocolVersion"],
-        "user": me.get("email") or me.get("display_name"),
+        "user": me.get("username") or me.get("email"),
         "me": me,
         "tools": tools,
         "registered": bool(client.get("client_id")),

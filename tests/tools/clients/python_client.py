@@ -106,7 +106,7 @@ async def refresh(client, oauth, storage, exchange, me):
     return {
         "refreshed": after.access_token != before.access_token and exchange.bearer == after.access_token,
         "rotated": after.refresh_token != before.refresh_token,
-        "same_user": again.get("id") == me.get("id"),
+        "same_user": again == me,
     }
 
 
@@ -128,7 +128,7 @@ async def run(options):
         outcome = {
             "client": f"python mcp {importlib.metadata.version('mcp')}",
             "protocol": client.protocol_version,
-            "user": me.get("email") or me.get("display_name"),
+            "user": me.get("username") or me.get("email"),
             "me": me,
             "tools": tools,
             "projects": [project.get("identifier") or project.get("name") for project in projects],
