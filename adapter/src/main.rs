@@ -1,1 +1,48 @@
-fn main() {}
+//! plane-mcp-adapter: arguments → configuration → (check) → telemetry → run.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use adapter::config::Config;
+use adapter::{Arguments, Command, Listeners, failure_text, run};
+use clap::Parser;
+use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
+
+#[expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the command line")]
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // The environment is read once, here, and passed in.
+    let env: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let config = match Config::read(arguments.config, &env) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+    };
+    if arguments.command == Command::Check {
+        println!("{}", config.effective);
+        return ExitCode::SUCCESS;
+    }
+    match serve(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("plane-mcp-adapter: {}", failure_text(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let _filter = telemetry::init(config.log.format, &config.log.filter)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = Shutdown::on_signals()?;
+        let listeners = Listeners::bind(&config.server).await?;
+        run(config, listeners, Arc::new(SystemClock), shutdown).await?;
+        Ok(())
+    })
+}

@@ -1,0 +1,114 @@
+//! Who asks: the proven credential every tool call and every Plane request is made with.
+
+use aws_lc_rs::digest::{Context, SHA256};
+use service::Secret;
+
+/// One authenticated request: the credential, and what the client said beside it.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The proven credential.
+    pub credential: Credential,
+    /// `X-Workspace-slug`, honoured in api-key mode only.
+    pub workspace: Option<String>,
+    /// `X-Request-Id` of the request, passed on to Plane so that both logs can be joined.
+    pub request_id: String,
+}
+
+/// How the caller proved who they are. Exactly one of the two: never both.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// A verified Cognito ID token.
+    Identity(Identity),
+    /// A Plane API key; Plane itself is the judge of it.
+    ApiKey(Secret),
+}
+
+/// A user signed in at Cognito, as a verified ID token says.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The pool the token comes from.
+    pub issuer: String,
+    /// The `sub` claim.
+    pub subject: String,
+    /// The `cognito:username` claim, the name Plane knows the user by.
+    pub username: String,
+    /// The `email` claim, when there is one.
+    pub email: Option<String>,
+    /// The token itself, sent to Plane's public address.
+    pub id_token: Secret,
+}
+
+/// Key of everything held per user: session cookies, budgets, caches.
+///
+/// A digest, so that no cache holds an API key, and two users can never share an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Account([u8; 32]);
+
+impl Credential {
+    /// The account this credential stands for.
+    pub fn account(&self) -> Account {
+        match self {
+            Self::Identity(user) => Account::of(&["identity", &user.issuer, &user.subject, &user.username]),
+            Self::ApiKey(key) => Account::of(&["api-key", key.expose()]),
+        }
+    }
+
+    /// The mode's name, for log lines.
+    pub fn mode(&self) -> &'static str {
+        match self {
+            Self::Identity(_) => "identity",
+            Self::ApiKey(_) => "api-key",
+        }
+    }
+}
+
+impl Account {
+    /// Digests the parts with their lengths, so that no two lists of parts can run together.
+    fn of(parts: &[&str]) -> Self {
+        let mut context = Context::new(&SHA256);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        Self(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(subject: &str, username: &str) -> Credential {
+        Credential::Identity(Identity {
+            issuer: "https://issuer.example".into(),
+            subject: subject.into(),
+            username: username.into(),
+            email: None,
+            id_token: Secret::new("t"),
+        })
+    }
+
+    #[test]
+    fn the_same_user_with_another_token_is_the_same_account() {
+        let mut other = user("1", "alice");
+        if let Credential::Identity(identity) = &mut other {
+            identity.id_token = Secret::new("another");
+        }
+        assert_eq!(user("1", "alice").account(), other.account());
+    }
+
+    #[test]
+    fn users_and_keys_never_share_an_account() {
+        let accounts = [
+            user("1", "alice").account(),
+            user("1a", "lice").account(),
+            user("2", "alice").account(),
+            Credential::ApiKey(Secret::new("1")).account(),
+        ];
+        for (at, one) in accounts.iter().enumerate() {
+            assert!(accounts.iter().skip(at + 1).all(|other| one != other));
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What can be said on the command line, and how an error is shown there.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Read-only Plane tools over MCP.
+#[derive(Debug, Parser)]
+#[command(name = "plane-mcp-adapter", version)]
+pub struct Arguments {
+    /// Configuration file (TOML)
+    #[arg(long, env = "ADAPTER_CONFIG", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do
+    #[arg(value_enum, default_value_t = Command::Serve)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Command {
+    /// Report every problem of the configuration, or print what is in effect; opens no port
+    Check,
+    /// Serve MCP
+    Serve,
+}
+
+/// An error with everything that led to it, on one line.
+pub fn failure_text(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

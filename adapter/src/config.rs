@@ -1,0 +1,153 @@
+//! The configuration: [as written](raw) with every default visible, then [resolved](resolve) into values that can
+//! only be valid. Every problem is found in one pass.
+
+mod raw;
+mod resolve;
+mod trust;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cognito::{ClientId, KeySource};
+use service::config::{Layers, Problems, load};
+use service::telemetry::LogFormat;
+use url::Url;
+
+pub use trust::{Trust, http_client};
+
+use raw::Raw;
+
+use crate::front::origin::{AllowedHosts, AllowedOrigins};
+use crate::plane::path::Slug;
+
+/// Names the Python server used, and where they belong here.
+const ALIASES: &[(&str, &str)] = &[
+    ("PLANE_BASE_URL", "plane.base_url"),
+    ("PLANE_WORKSPACE_SLUG", "plane.workspace_slug"),
+    ("COGNITO_USER_POOL_ID", "cognito.user_pool_id"),
+    ("COGNITO_AWS_REGION", "cognito.region"),
+    ("OIDC_CLIENT_ID", "cognito.client_ids"),
+    ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),
+    ("SSL_CERT_FILE", "plane.ca_file"),
+    ("REQUESTS_CA_BUNDLE", "plane.ca_file"),
+];
+
+/// The whole, valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[mcp]`
+    pub mcp: Mcp,
+    /// `[cognito]`
+    pub cognito: Cognito,
+    /// `[plane]`
+    pub plane: Plane,
+    /// `[log]`
+    pub log: Log,
+    /// What is in effect, defaults included, as TOML. Holds no secret, because the adapter has none.
+    pub effective: String,
+}
+
+/// Listeners and what may reach them.
+#[derive(Debug)]
+pub struct Server {
+    /// Where MCP is served.
+    pub listen: SocketAddr,
+    /// Where health and metrics are served.
+    pub admin_listen: SocketAddr,
+    /// Serving threads; 0 is one a core.
+    pub threads: usize,
+    /// How long running requests may go on after the shutdown signal.
+    pub drain: Duration,
+    /// `Host` values served, beside loopback.
+    pub allowed_hosts: AllowedHosts,
+    /// `Origin` values served; a request without one is not a browser's.
+    pub allowed_origins: AllowedOrigins,
+}
+
+/// The MCP endpoint.
+#[derive(Debug)]
+pub struct Mcp {
+    /// Its path.
+    pub path: String,
+    /// The master switch; off answers 503.
+    pub enabled: bool,
+    /// Longest request body.
+    pub body_bytes: usize,
+}
+
+/// Whose ID tokens are taken.
+#[derive(Debug)]
+pub struct Cognito {
+    /// Issuers and where their keys are.
+    pub sources: Vec<KeySource>,
+    /// App clients a token may be for.
+    pub client_ids: Vec<ClientId>,
+    /// Certificates trusted when keys are fetched.
+    pub trust: Trust,
+    /// Clock difference forgiven.
+    pub leeway: Duration,
+}
+
+/// Where Plane is.
+#[derive(Debug)]
+pub struct Plane {
+    /// The public address, behind the reverse proxy that knows identities.
+    pub base_url: Url,
+    /// Plane itself, for calls with an API key.
+    pub api_url: Option<Url>,
+    /// The workspace meant when nobody names one.
+    pub workspace: Option<Slug>,
+    /// Certificates trusted on the way to Plane.
+    pub trust: Trust,
+    /// Longest wait for an answer.
+    pub timeout: Duration,
+    /// Requests one caller may cause in a minute.
+    pub requests_per_minute: u32,
+}
+
+/// Logging.
+#[derive(Debug)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// Which lines are written.
+    pub filter: String,
+}
+
+impl Config {
+    /// Reads the file, if one is named, and goes on with [`Config::load`].
+    ///
+    /// # Errors
+    /// Every problem there is; an unreadable file is one of them.
+    pub fn read(path: Option<PathBuf>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let Some(path) = path else { return Self::load(None, env) };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::load(Some((path, text)), env),
+            Err(error) => {
+                let mut problems = Self::load(None, env).err().unwrap_or_default();
+                problems.push("--config", format!("cannot read {}: {error}", path.display()));
+                Err(problems)
+            }
+        }
+    }
+
+    /// Layers defaults, file and environment, and resolves them.
+    ///
+    /// # Errors
+    /// Every problem there is, each naming its key.
+    pub fn load(file: Option<(PathBuf, String)>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let layers = Layers { prefix: "ADAPTER", file, env, aliases: ALIASES };
+        let (raw, mut problems) = load::<Raw>(&layers);
+        match resolve::resolve(raw, &mut problems) {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! The HTTP side of the MCP endpoint: everything that is decided about a request before a tool can see it.
+//!
+//! One wrap owns the request id, the log line and the metrics; inside, the steps run in the order they are written
+//! and end in rmcp, which is given only what passed: a POST, from a proven caller, with one well-formed message.
+
+pub mod authenticate;
+mod envelope;
+pub mod origin;
+mod respond;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use cognito::Verifier;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{HeaderName, Method, Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use service::serve::{Body, Handler, Peer};
+
+use crate::caller::Caller;
+use crate::config;
+use crate::error::Refusal;
+use crate::metrics::Metrics;
+use crate::server::{Session, Toolbox};
+use envelope::Envelope;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const BOTH_TYPES: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// Longest request id taken from outside; another one is replaced.
+const REQUEST_ID_BYTES: usize = 128;
+
+/// What all threads share.
+#[derive(Debug)]
+pub struct Settings {
+    /// `[server]`
+    pub server: config::Server,
+    /// `[mcp]`
+    pub mcp: config::Mcp,
+    /// Verifies ID tokens.
+    pub verifier: Verifier,
+    /// Counters.
+    pub metrics: Metrics,
+}
+
+/// The handler of one serving thread.
+pub struct Front {
+    settings: Arc<Settings>,
+    toolbox: Arc<Toolbox>,
+    sessions: Arc<NeverSessionManager>,
+    protocol: StreamableHttpServerConfig,
+}
+
+/// What the log line says about a request besides its outcome.
+#[derive(Default)]
+struct Notes {
+    mode: Option<&'static str>,
+    envelope: Envelope,
+}
+
+impl Handler for Front {
+    async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+        let started = Instant::now();
+        let id = request_id(request.headers());
+        let method = request.method().clone();
+        let mut notes = Notes::default();
+        let (response, outcome) = match self.answer(request, &id, &mut notes).await {
+            Ok(response) => (response, "ok"),
+            Err(refusal) => {
+                if let Refusal::Internal(_) = refusal {
+                    tracing::error!(request.id = id, error = &refusal as &dyn std::error::Error);
+                }
+                (respond::refusal(&refusal, notes.envelope.id.as_ref()), refusal.reason())
+            }
+        };
+        self.settings.metrics.request(outcome);
+        tracing::info!(
+            request.id = id,
+            http.method = %method,
+            http.status = response.status().as_u16(),
+            mcp.method = notes.envelope.method.as_deref().unwrap_or("-"),
+            mcp.tool = notes.envelope.tool.as_deref().unwrap_or("-"),
+            mode = notes.mode.unwrap_or("-"),
+            outcome,
+            latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+        response
+    }
+}
+
+impl Front {
+    /// A front over `toolbox`.
+    pub fn new(settings: Arc<Settings>, toolbox: Arc<Toolbox>) -> Self {
+        let protocol = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_max_request_body_bytes(settings.mcp.body_bytes)
+            // Checked here, with an answer that names the reason.
+            .disable_allowed_hosts();
+        Self { settings, toolbox, sessions: Arc::new(NeverSessionManager::default()), protocol }
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        id: &str,
+        notes: &mut Notes,
+    ) -> Result<Response<Body>, Refusal> {
+        if request.uri().path() == "/healthz" {
+            return Ok(respond::healthy());
+        }
+        let server = &self.settings.server;
+        server.allowed_hosts.check(request.uri(), request.headers())?;
+        server.allowed_origins.check(request.headers())?;
+        if request.uri().path() != self.settings.mcp.path {
+            return Err(Refusal::NotFound);
+        }
+        if !self.settings.mcp.enabled {
+            return Err(Refusal::Disabled);
+        }
+        // Before the method: clients open with a GET and need the challenge, not a 405.
+        let caller = authenticate::authenticate(request.headers(), &self.settings.verifier, id).await?;
+        notes.mode = Some(caller.credential.mode());
+        if request.method() != Method::POST {
+            return Err(Refusal::MethodNotAllowed);
+        }
+        check_headers(request.headers())?;
+        let (parts, body) = request.into_parts();
+        let body = receive(body, self.settings.mcp.body_bytes).await?;
+        notes.envelope = Envelope::read(&body)?;
+        if let Some(wrong) = notes.envelope.fault {
+            return Err(Refusal::InvalidRequest(wrong));
+        }
+        check_version(&parts.headers, &notes.envelope)?;
+        self.call(parts.headers, body, caller).await
+    }
+
+    /// Gives the message to rmcp. The handler is made for this caller, so no tool can run without one.
+    async fn call(&self, headers: HeaderMap, body: Bytes, caller: Caller) -> Result<Response<Body>, Refusal> {
+        let session = Session::new(self.toolbox.clone(), Arc::new(caller));
+        let service = StreamableHttpService::new(
+            move || Ok(session.clone()),
+            self.sessions.clone(),
+            self.protocol.clone(),
+        );
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        // rmcp needs a host to look at; the real one was checked above.
+        *request.uri_mut() = http::Uri::from_static("http://localhost/");
+        for (name, value) in &headers {
+            if name.as_str().starts_with("mcp-") {
+                request.headers_mut().append(name, value.clone());
+            }
+        }
+        request.headers_mut().insert(CONTENT_TYPE, JSON);
+        // rmcp insists on both types; the answer is JSON in any case.
+        request.headers_mut().insert(ACCEPT, BOTH_TYPES);
+        respond::scrubbed(service.handle(request).await)
+    }
+}
+
+/// Headers that decide how the body is read.
+fn check_headers(headers: &HeaderMap) -> Result<(), Refusal> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default();
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return Err(Refusal::UnsupportedMediaType);
+    }
+    if !accepts_json(headers) {
+        return Err(Refusal::NotAcceptable);
+    }
+    let twice =
+        |name: &HeaderName| name.as_str().starts_with("mcp-") && headers.get_all(name).iter().count() > 1;
+    if headers.keys().any(twice) { Err(Refusal::DuplicateHeader) } else { Ok(()) }
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(ACCEPT) {
+        return true;
+    }
+    let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    ranges.flat_map(|value| value.split(',')).any(|range| {
+        let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        matches!(essence.as_str(), "*/*" | "application/*" | "application/json")
+    })
+}
+
+/// A message that carries its own version is rmcp's to judge, and so is the handshake; for the others the header
+/// decides (MCP 2025-11-25, transports: invalid or unsupported is a 400).
+fn check_version(headers: &HeaderMap, envelope: &Envelope) -> Result<(), Refusal> {
+    let Some(version) = headers.get(PROTOCOL_VERSION) else { return Ok(()) };
+    if envelope.has_version || envelope.method.as_deref() == Some("initialize") {
+        return Ok(());
+    }
+    let served =
+        crate::server::VERSIONS.iter().any(|served| served.as_str().as_bytes() == version.as_bytes());
+    if served { Ok(()) } else { Err(Refusal::UnsupportedVersion) }
+}
+
+async fn receive(body: Incoming, most: usize) -> Result<Bytes, Refusal> {
+    match Limited::new(body, most).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLarge),
+        Err(_) => Err(Refusal::BodyIncomplete),
+    }
+}
+
+/// The id the proxy gave the request, or one of our own.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let plain = |id: &&str| {
+        (1..=REQUEST_ID_BYTES).contains(&id.len())
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    given.filter(plain).map_or_else(random_id, str::to_owned)
+}
+
+fn random_id() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness the id is all zeros: a worse log line, and nothing else depends on it.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

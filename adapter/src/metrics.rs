@@ -1,0 +1,72 @@
+//! Every metric of the adapter: names, labels and buckets in one place.
+
+use std::time::Duration;
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+/// Bucket bounds in seconds: a cached answer up to Plane's time-out.
+const BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// The adapter's metrics. Clones share the same counters.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    tool_calls: IntCounterVec,
+    tool_seconds: HistogramVec,
+    plane_requests: IntCounterVec,
+    plane_seconds: HistogramVec,
+}
+
+impl Metrics {
+    /// Makes and registers every metric.
+    ///
+    /// # Errors
+    /// A name or label that Prometheus refuses; a programming mistake that every start would show.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            registry: Registry::new(),
+            requests: counter("adapter_requests_total", "HTTP requests by outcome", &["outcome"])?,
+            tool_calls: counter("adapter_tool_calls_total", "Tool calls", &["tool", "outcome"])?,
+            tool_seconds: histogram("adapter_tool_call_seconds", "Duration of tool calls", &["tool"])?,
+            plane_requests: counter("adapter_plane_requests_total", "Requests to Plane", &["outcome"])?,
+            plane_seconds: histogram("adapter_plane_request_seconds", "Duration of Plane requests", &[])?,
+        };
+        metrics.registry.register(Box::new(metrics.requests.clone()))?;
+        metrics.registry.register(Box::new(metrics.tool_calls.clone()))?;
+        metrics.registry.register(Box::new(metrics.tool_seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.plane_requests.clone()))?;
+        metrics.registry.register(Box::new(metrics.plane_seconds.clone()))?;
+        Ok(metrics)
+    }
+
+    /// The registry the admin listener exposes.
+    pub fn registry(&self) -> Registry {
+        self.registry.clone()
+    }
+
+    /// One HTTP request was answered; `outcome` is "ok" or a refusal's reason.
+    pub fn request(&self, outcome: &'static str) {
+        self.requests.with_label_values(&[outcome]).inc();
+    }
+
+    /// One tool call ended; `outcome` is "ok" or the failure's code.
+    pub fn tool_call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
+        self.tool_calls.with_label_values(&[tool, outcome]).inc();
+        self.tool_seconds.with_label_values(&[tool]).observe(took.as_secs_f64());
+    }
+
+    /// One request to Plane ended; `outcome` is "ok" or the error's reason.
+    pub fn plane_request(&self, outcome: &'static str, took: Duration) {
+        self.plane_requests.with_label_values(&[outcome]).inc();
+        self.plane_seconds.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
+    }
+}
+
+fn counter(name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+    IntCounterVec::new(Opts::new(name, help), labels)
+}
+
+fn histogram(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+    HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
+}

@@ -1,0 +1,326 @@
+//! The Plane REST client: one way to ask Plane something as exactly the caller.
+//!
+//! A request takes a place in the caller's [`budget`], carries the caller's credential (the ID token to the public
+//! address, where the reverse proxy turns it into an identity; or the API key, never both), reuses the caller's
+//! [`session`], and comes back as a typed [shape](shapes) or a [`PlaneError`].
+
+pub mod budget;
+pub mod error;
+pub mod path;
+mod session;
+pub mod shapes;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
+use http::{HeaderName, StatusCode};
+use moka::future::Cache;
+use serde::de::DeserializeOwned;
+use service::{Clock, Secret};
+use url::Url;
+
+pub use error::PlaneError;
+use path::{Path, Slug};
+use session::Session;
+
+use crate::caller::{Account, Caller, Credential};
+use crate::config;
+use crate::metrics::Metrics;
+
+/// Longest answer read from Plane; a longer one is an error, not a truncated list.
+const ANSWER_BYTES: usize = 8 * 1024 * 1024;
+/// Longest time a request waits for its place in the budget before the caller is told to come back.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Callers remembered at once; a forgotten one costs Plane one more session.
+const ACCOUNTS: u64 = 10_000;
+/// Plane's sessions last seven days; unused ones are forgotten long before.
+const SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
+/// How long a list of project names is believed.
+const NAMES_FRESH: Duration = Duration::from_secs(60);
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is remembered between requests, shared by all threads; every entry belongs to one account.
+#[derive(Debug)]
+pub struct Memory {
+    sessions: Cache<Account, Arc<Session>>,
+    budgets: Cache<Account, Arc<budget::Budget>>,
+    projects: Cache<(Account, Slug), Arc<Vec<shapes::Project>>>,
+}
+
+/// The client. One a thread (connections belong to a runtime), all over one [`Memory`].
+#[derive(Debug)]
+pub struct Plane {
+    http: reqwest::Client,
+    settings: Arc<config::Plane>,
+    memory: Arc<Memory>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+}
+
+impl Memory {
+    /// An empty memory.
+    pub fn new() -> Self {
+        Self {
+            sessions: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(SESSION_IDLE).build(),
+            budgets: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(2 * NAMES_FRESH).build(),
+            projects: Cache::builder().max_capacity(1_000).time_to_live(NAMES_FRESH).build(),
+        }
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Plane {
+    /// A client with its own connections.
+    ///
+    /// # Errors
+    /// The TLS set-up is refused, for example by an unusable `plane.ca_file`.
+    pub fn new(
+        settings: Arc<config::Plane>,
+        memory: Arc<Memory>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, reqwest::Error> {
+        let http = config::http_client(&settings.trust, settings.timeout)?;
+        Ok(Self { http, settings, memory, clock, metrics })
+    }
+
+    /// The workspace meant when nobody names one.
+    pub fn default_workspace(&self) -> Option<&Slug> {
+        self.settings.workspace.as_ref()
+    }
+
+    /// Asks Plane as `caller` and reads the answer as `T`.
+    ///
+    /// # Errors
+    /// See [`PlaneError`].
+    pub async fn ask<T: DeserializeOwned>(&self, caller: &Caller, path: Path) -> Result<T, PlaneError> {
+        let started = Instant::now();
+        let result = self.ask_within_budget(caller, &path.into_text()).await;
+        let outcome = result.as_ref().map_or_else(PlaneError::reason, |_| "ok");
+        self.metrics.plane_request(outcome, started.elapsed());
+        let body = result.inspect_err(|error| {
+            tracing::debug!(request.id = caller.request_id, outcome, error = error as &dyn std::error::Error);
+        })?;
+        serde_json::from_slice(&body).map_err(|error| PlaneError::Unexpected(shape_of(&error)))
+    }
+
+    /// The projects `caller` can see in a workspace, by name only, remembered for a minute.
+    ///
+    /// # Errors
+    /// See [`PlaneError`].
+    pub async fn project_names(
+        &self,
+        caller: &Caller,
+        slug: &Slug,
+    ) -> Result<Arc<Vec<shapes::Project>>, PlaneError> {
+        let key = (caller.credential.account(), slug.clone());
+        if let Some(known) = self.memory.projects.get(&key).await {
+            return Ok(known);
+        }
+        // 1000 is the longest page Plane gives; no workspace of a team has more projects.
+        let path = Path::workspace(slug)
+            .literal("projects/")
+            .query("per_page", "1000")
+            .query("fields", "id,identifier,name,is_member");
+        let page: shapes::Page<shapes::Project> = self.ask(caller, path).await?;
+        let names = Arc::new(page.results);
+        self.memory.projects.insert(key, names.clone()).await;
+        Ok(names)
+    }
+
+    /// Sends the request, waiting for the budget; a 429 is waited out once when that is short.
+    async fn ask_within_budget(&self, caller: &Caller, path: &str) -> Result<Vec<u8>, PlaneError> {
+        let account = caller.credential.account();
+        let fresh = async { Arc::new(budget::Budget::new(self.settings.requests_per_minute)) };
+        let budget = self.memory.budgets.get_with(account, fresh).await;
+        for last in [false, true] {
+            self.wait_for(&budget).await?;
+            match self.ask_as(caller, account, path, &budget).await {
+                Err(PlaneError::RateLimited { retry_after }) if !last && retry_after <= PATIENCE => {}
+                answer => return answer,
+            }
+        }
+        Err(PlaneError::RateLimited { retry_after: PATIENCE })
+    }
+
+    async fn wait_for(&self, budget: &budget::Budget) -> Result<(), PlaneError> {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while let Err(wait) = budget.take(self.clock.now()) {
+            if tokio::time::Instant::now() + wait > patience {
+                return Err(PlaneError::RateLimited { retry_after: wait });
+            }
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    async fn ask_as(
+        &self,
+        caller: &Caller,
+        account: Account,
+        path: &str,
+        budget: &budget::Budget,
+    ) -> Result<Vec<u8>, PlaneError> {
+        match &caller.credential {
+            Credential::ApiKey(key) => {
+                let base = self.settings.api_url.as_ref().unwrap_or(&self.settings.base_url);
+                let headers = HeaderMap::from_iter([(API_KEY, secret_value("", key)?)]);
+                let answer = self.send(caller, base, path, headers).await?;
+                self.note_limits(&answer, budget);
+                read(answer, Mode::ApiKey).await
+            }
+            Credential::Identity(user) => {
+                let session = self.memory.sessions.get_with(account, async { Arc::default() }).await;
+                let bearer = secret_value("Bearer ", &user.id_token)?;
+                self.ask_in_session(caller, path, &bearer, &session, budget).await
+            }
+        }
+    }
+
+    /// In identity mode: with the session's cookies where there are some. A 401 to a request that carried a session
+    /// may be the session's end and not the user's: once more without it.
+    async fn ask_in_session(
+        &self,
+        caller: &Caller,
+        path: &str,
+        bearer: &HeaderValue,
+        session: &Session,
+        budget: &budget::Budget,
+    ) -> Result<Vec<u8>, PlaneError> {
+        loop {
+            let opening = session.open().await;
+            let cookies = session.header();
+            let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.clone())]);
+            if let Some(cookies) = cookies.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+                headers.insert(COOKIE, sensitive(cookies));
+            }
+            let answer = self.send(caller, &self.settings.base_url, path, headers).await?;
+            self.note_limits(&answer, budget);
+            if answer.status() == StatusCode::UNAUTHORIZED {
+                if let Some(sent) = &cookies {
+                    session.forget(sent);
+                    continue;
+                }
+            } else if !answer.status().is_server_error() {
+                session.store(answer.headers());
+            }
+            drop(opening);
+            return read(answer, Mode::Identity).await;
+        }
+    }
+
+    /// Forgets the session of an account that turned out to be somebody else's.
+    pub async fn forget_session(&self, caller: &Caller) {
+        self.memory.sessions.invalidate(&caller.credential.account()).await;
+    }
+
+    async fn send(
+        &self,
+        caller: &Caller,
+        base: &Url,
+        path: &str,
+        mut headers: HeaderMap,
+    ) -> Result<reqwest::Response, PlaneError> {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Ok(id) = HeaderValue::from_str(&caller.request_id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        let address = format!("{}{path}", base.as_str().trim_end_matches('/'));
+        Ok(self.http.get(address).headers(headers).send().await?)
+    }
+
+    fn note_limits(&self, answer: &reqwest::Response, budget: &budget::Budget) {
+        let now = self.clock.now();
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            budget.closed(retry_after(answer.headers()), now);
+        } else if let Some(left) = number(answer.headers(), &REMAINING) {
+            budget.told(u32::try_from(left).unwrap_or(u32::MAX), now);
+        }
+    }
+}
+
+/// Whose refusals a status means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Identity,
+    ApiKey,
+}
+
+/// Reads the body up to the limit and sorts the statuses (facts of Plane's API: a bad key is a 403, too).
+async fn read(mut answer: reqwest::Response, mode: Mode) -> Result<Vec<u8>, PlaneError> {
+    let status = answer.status();
+    let retry = retry_after(answer.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len() + chunk.len() > ANSWER_BYTES {
+            return Err(PlaneError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    match status {
+        StatusCode::OK => Ok(body),
+        StatusCode::TOO_MANY_REQUESTS => Err(PlaneError::RateLimited { retry_after: retry }),
+        StatusCode::UNAUTHORIZED if mode == Mode::ApiKey => Err(PlaneError::KeyRefused),
+        StatusCode::UNAUTHORIZED => Err(PlaneError::IdentityRefused(status)),
+        StatusCode::FORBIDDEN => Err(forbidden(&body, status)),
+        StatusCode::NOT_FOUND => Err(PlaneError::NotFound),
+        StatusCode::BAD_REQUEST => Err(PlaneError::BadRequest(said(&body).unwrap_or_default())),
+        // A sign-in page, when a reverse proxy did not take the token.
+        status if status.is_redirection() && mode == Mode::Identity => {
+            Err(PlaneError::IdentityRefused(status))
+        }
+        status if status.is_server_error() => Err(PlaneError::Unavailable(status)),
+        status => Err(PlaneError::Unexpected(format!("status {}", status.as_u16()))),
+    }
+}
+
+fn forbidden(body: &[u8], status: StatusCode) -> PlaneError {
+    match said(body) {
+        Some(text) if text.to_ascii_lowercase().contains("api token is not valid") => PlaneError::KeyRefused,
+        Some(_) => PlaneError::Forbidden,
+        // Not Plane's JSON, so the reverse proxy refused.
+        None => PlaneError::IdentityRefused(status),
+    }
+}
+
+/// Plane's own words: `detail` of the framework's errors, `error` of hand-written ones.
+fn said(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = body.get("detail").or_else(|| body.get("error"))?.as_str()?;
+    Some(text.chars().take(200).collect())
+}
+
+/// `Retry-After` in seconds, between one second and an hour; ten seconds when Plane does not say.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    Duration::from_secs(number(headers, &RETRY_AFTER).unwrap_or(10).clamp(1, 3600))
+}
+
+fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+fn secret_value(prefix: &str, secret: &Secret) -> Result<HeaderValue, PlaneError> {
+    // The front admits only visible ASCII, which every header value may hold.
+    HeaderValue::from_str(&format!("{prefix}{}", secret.expose()))
+        .map(sensitive)
+        .map_err(|_| PlaneError::Unexpected("credential is no header value".to_owned()))
+}
+
+fn sensitive(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
+}
+
+/// Where an answer had another shape, without its content.
+fn shape_of(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+}

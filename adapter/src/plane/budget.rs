@@ -1,0 +1,120 @@
+//! A caller's share of Plane's rate limit: kept below it by counting, corrected by what Plane's headers say.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Plane counts over a sliding minute.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Requests one caller may still send. Shared by all requests of that caller.
+#[derive(Debug)]
+pub struct Budget {
+    per_window: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When each request of the last window was sent, oldest first.
+    sent: VecDeque<SystemTime>,
+    /// What Plane last said is left, and when; counts down with every request sent since.
+    told: Option<(u32, SystemTime)>,
+    /// Set by a 429: nothing is sent before this moment.
+    closed_until: Option<SystemTime>,
+}
+
+impl Budget {
+    /// A budget of `per_window` requests a minute.
+    pub fn new(per_window: u32) -> Self {
+        Self {
+            per_window: usize::try_from(per_window).unwrap_or(usize::MAX),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Takes one request from the budget.
+    ///
+    /// # Errors
+    /// How long to wait until there is one again.
+    pub fn take(&self, now: SystemTime) -> Result<(), Duration> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.sent.front().is_some_and(|at| age(*at, now) >= WINDOW) {
+            state.sent.pop_front();
+        }
+        if let Some(wait) = state.closed_until.and_then(|until| until.duration_since(now).ok())
+            && !wait.is_zero()
+        {
+            return Err(wait);
+        }
+        // Plane's own count wins over ours while it is fresh: service keys have more than the default.
+        let left = match state.told.filter(|(_, at)| age(*at, now) < WINDOW) {
+            Some((left, _)) => usize::try_from(left).unwrap_or(usize::MAX),
+            None => self.per_window.saturating_sub(state.sent.len()),
+        };
+        if left == 0 {
+            let oldest = state.sent.front().map_or(Duration::ZERO, |at| age(*at, now));
+            return Err(WINDOW.saturating_sub(oldest).max(Duration::from_secs(1)));
+        }
+        if let Some((told, _)) = &mut state.told {
+            *told = told.saturating_sub(1);
+        }
+        state.sent.push_back(now);
+        Ok(())
+    }
+
+    /// Plane said how many requests are left (`X-RateLimit-Remaining`).
+    pub fn told(&self, left: u32, now: SystemTime) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).told = Some((left, now));
+    }
+
+    /// Plane refused with 429 and said when to come back.
+    pub fn closed(&self, retry_after: Duration, now: SystemTime) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed_until = Some(now + retry_after);
+        state.told = None;
+    }
+}
+
+/// Zero when the clock went backwards.
+fn age(at: SystemTime, now: SystemTime) -> Duration {
+    now.duration_since(at).unwrap_or(Duration::ZERO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_minute_holds_no_more_than_the_limit_and_slides() {
+        let budget = Budget::new(3);
+        for second in 0..3 {
+            budget.take(at(100 + second)).unwrap();
+        }
+        assert_eq!(budget.take(at(110)), Err(Duration::from_secs(50)));
+        budget.take(at(160)).unwrap();
+        assert!(budget.take(at(160)).is_err());
+    }
+
+    #[test]
+    fn planes_own_count_wins_while_it_is_fresh() {
+        let budget = Budget::new(1);
+        budget.told(2, at(100));
+        budget.take(at(100)).unwrap();
+        budget.take(at(101)).unwrap();
+        assert!(budget.take(at(102)).is_err());
+        budget.take(at(161)).unwrap();
+    }
+
+    #[test]
+    fn a_refusal_closes_until_the_moment_plane_named() {
+        let budget = Budget::new(10);
+        budget.closed(Duration::from_secs(34), at(100));
+        assert_eq!(budget.take(at(130)), Err(Duration::from_secs(4)));
+        budget.take(at(134)).unwrap();
+    }
+}

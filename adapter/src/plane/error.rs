@@ -1,0 +1,76 @@
+//! What can go wrong between the adapter and Plane.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+
+/// A request to Plane that gave no usable answer. `Display` is for the log and holds no token and no query.
+#[derive(Debug, Error)]
+pub enum PlaneError {
+    /// No connection, or it broke.
+    #[error("plane cannot be reached")]
+    Unreachable(#[source] reqwest::Error),
+    /// Plane did not answer within `plane.timeout_seconds`.
+    #[error("plane timed out")]
+    TimedOut,
+    /// Plane, or what stands before it, answered 5xx.
+    #[error("plane answered {0}")]
+    Unavailable(StatusCode),
+    /// The budget of this caller is spent.
+    #[error("plane's rate limit is reached")]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The signed-in identity was not let in: 401, a redirect to a sign-in page, or a 403 that is not Plane's.
+    #[error("the identity was refused with {0}")]
+    IdentityRefused(StatusCode),
+    /// Plane does not know this API key, or it has expired.
+    #[error("the api key was refused")]
+    KeyRefused,
+    /// Plane's own 403: no permission, or no such workspace or project.
+    #[error("plane forbids this")]
+    Forbidden,
+    /// Plane's 404.
+    #[error("plane has no such thing")]
+    NotFound,
+    /// Plane's 400; the text is Plane's.
+    #[error("plane refused the parameters")]
+    BadRequest(String),
+    /// The answer is longer than the adapter reads.
+    #[error("plane's answer is too large")]
+    TooLarge,
+    /// An answer of another shape than Plane's.
+    #[error("unexpected answer from plane: {0}")]
+    Unexpected(String),
+}
+
+impl PlaneError {
+    /// A bounded word: log field and metric label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Unavailable(_) => "unavailable",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::IdentityRefused(_) => "identity_refused",
+            Self::KeyRefused => "key_refused",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::BadRequest(_) => "bad_request",
+            Self::TooLarge => "too_large",
+            Self::Unexpected(_) => "unexpected",
+        }
+    }
+}
+
+impl From<reqwest::Error> for PlaneError {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            return Self::TimedOut;
+        }
+        // The URL holds search words; the log must not.
+        Self::Unreachable(error.without_url())
+    }
+}

@@ -1,0 +1,144 @@
+//! From a configuration to a running service.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cognito::{FetchError, HttpKeys, KeyPolicy, KeySet, Verifier};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use service::admin::{Admin, ReadyCheck};
+use service::serve::{self, Bound, Drained, Limits, Plain};
+use service::{Clock, Shutdown};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::config::{Cognito, Config, Server};
+use crate::front::{Front, Settings};
+use crate::metrics::Metrics;
+use crate::plane::{Memory, Plane};
+use crate::server::Toolbox;
+
+/// Time between attempts to fetch the keys, while there are none.
+const KEYS_RETRY: Duration = Duration::from_secs(5);
+
+/// Why the service did not start, or stopped unasked.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A listener could not be bound.
+    #[error("cannot listen on {0}")]
+    Bind(SocketAddr, #[source] io::Error),
+    /// The HTTP client for keys could not be made.
+    #[error("cannot set up the client for signing keys")]
+    Keys(#[from] FetchError),
+    /// The HTTP client for Plane could not be made.
+    #[error("cannot set up the client for plane")]
+    Plane(#[from] reqwest::Error),
+    /// A metric could not be registered.
+    #[error("cannot register the metrics")]
+    Metrics(#[from] prometheus::Error),
+    /// A serving thread could not be started or ended badly.
+    #[error("cannot serve")]
+    Serve(#[source] io::Error),
+}
+
+/// The bound sockets, made before anything else so that tests can ask for free ports.
+#[derive(Debug)]
+pub struct Listeners {
+    /// MCP.
+    pub public: Bound,
+    /// Health and metrics.
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    /// Binds both addresses.
+    ///
+    /// # Errors
+    /// [`RunError::Bind`].
+    pub async fn bind(server: &Server) -> Result<Self, RunError> {
+        let public = Bound::bind(server.listen, server.threads);
+        let public = public.map_err(|error| RunError::Bind(server.listen, error))?;
+        let admin = TcpListener::bind(server.admin_listen).await;
+        let admin = admin.map_err(|error| RunError::Bind(server.admin_listen, error))?;
+        Ok(Self { public, admin })
+    }
+}
+
+/// Serves until `shutdown`, then lets running requests end.
+///
+/// # Errors
+/// [`RunError`]; nothing a client or Plane does is one.
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    clock: Arc<dyn Clock>,
+    shutdown: Shutdown,
+) -> Result<Drained, RunError> {
+    let metrics = Metrics::new()?;
+    let keys = Arc::new(key_set(&config.cognito, &clock)?);
+    let verifier =
+        Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
+    let limits = Limits { drain: config.server.drain, ..Limits::default() };
+    let settings =
+        Arc::new(Settings { server: config.server, mcp: config.mcp, verifier, metrics: metrics.clone() });
+
+    let plane = Arc::new(config.plane);
+    let memory = Arc::new(Memory::new());
+    let client = {
+        let metrics = metrics.clone();
+        move || Plane::new(plane.clone(), memory.clone(), clock.clone(), metrics.clone())
+    };
+    // The set-up each thread repeats is tried once here, where it can fail with words.
+    client()?;
+    let make_front = {
+        let metrics = metrics.clone();
+        move || {
+            #[expect(
+                clippy::expect_used,
+                reason = "the same call with the same settings just succeeded above"
+            )]
+            let plane = client().expect("the client was made before");
+            Front::new(settings.clone(), Arc::new(Toolbox::new(plane, metrics.clone())))
+        }
+    };
+
+    let ready: Arc<dyn ReadyCheck> = Arc::new(KeysReady(keys.clone()));
+    let admin = Admin::new(metrics.registry(), vec![ready], shutdown.clone());
+    let admin = tokio::spawn(admin.serve(listeners.admin));
+    let warming = tokio::spawn(warm(keys));
+    tracing::info!(listen = %listeners.public.local_addr(), "serving");
+    let drained = serve::run(listeners.public, Plain, limits, make_front, shutdown).await;
+    warming.abort();
+    admin.abort();
+    let drained = drained.map_err(RunError::Serve)?;
+    tracing::info!(cut = drained.cut, "stopped");
+    Ok(drained)
+}
+
+fn key_set(cognito: &Cognito, clock: &Arc<dyn Clock>) -> Result<KeySet, FetchError> {
+    let fetch = HttpKeys::with(cognito.trust.apply(reqwest::Client::builder()))?;
+    Ok(KeySet::new(cognito.sources.clone(), Arc::new(fetch), clock.clone(), KeyPolicy::default()))
+}
+
+/// Fetches the keys before the first user comes, and again until it works.
+async fn warm(keys: Arc<KeySet>) {
+    while let Err(error) = keys.warm().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "no signing keys yet");
+        tokio::time::sleep(KEYS_RETRY).await;
+    }
+}
+
+/// Ready means: a user's token can be verified.
+struct KeysReady(Arc<KeySet>);
+
+impl ReadyCheck for KeysReady {
+    fn name(&self) -> &'static str {
+        "signing_keys"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        async { self.0.warm().await.map_err(|_| "the signing keys cannot be fetched".to_owned()) }.boxed()
+    }
+}

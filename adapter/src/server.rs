@@ -1,0 +1,183 @@
+//! The MCP server: lists and calls the tools of one static table, for one proven caller.
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use rmcp::model::{
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+    CompleteRequestParams, CompleteResult, ContentBlock, Implementation, ListPromptsRequestMethod,
+    ListPromptsResult, ListResourceTemplatesRequestMethod, ListResourceTemplatesResult,
+    ListResourcesRequestMethod, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProtocolVersion, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+
+use crate::caller::Caller;
+use crate::metrics::Metrics;
+use crate::plane::Plane;
+use crate::tools::{self, Call, TOOLS};
+
+/// The protocol versions served, newest first. 2024-11-05 speaks another transport and is left out.
+pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
+    [
+        ProtocolVersion::V_2026_07_28,
+        ProtocolVersion::V_2025_11_25,
+        ProtocolVersion::V_2025_06_18,
+        ProtocolVersion::V_2025_03_26,
+    ]
+});
+
+const INSTRUCTIONS: &str = "Read-only access to Plane, as the signed-in user. Start with list_workspaces when the \
+    workspace is unknown; work items are best named by their key, such as ENG-42. A failed call says in \
+    recovery.hint what to do next.";
+/// Where results name the server (MCP 2026-07-28, basic).
+const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
+/// How long a client may keep the list of tools: it changes only with a new version of the adapter.
+const LIST_FRESH_MS: u64 = 300_000;
+
+/// The table as rmcp lists it, in the table's order.
+static LISTED: LazyLock<Vec<Tool>> = LazyLock::new(|| TOOLS.iter().map(tools::Entry::listed).collect());
+
+/// What every session of one thread shares.
+#[derive(Debug)]
+pub struct Toolbox {
+    plane: Plane,
+    metrics: Metrics,
+}
+
+/// The server for one request of one caller. Cheap to make and to clone.
+#[derive(Clone, Debug)]
+pub struct Session {
+    toolbox: Arc<Toolbox>,
+    caller: Arc<Caller>,
+}
+
+impl Toolbox {
+    /// The tools over one Plane client.
+    pub fn new(plane: Plane, metrics: Metrics) -> Self {
+        Self { plane, metrics }
+    }
+}
+
+impl Session {
+    /// A session that can do only what `caller` may.
+    pub fn new(toolbox: Arc<Toolbox>, caller: Arc<Caller>) -> Self {
+        Self { toolbox, caller }
+    }
+
+    async fn run(&self, entry: &'static tools::Entry, request: CallToolRequestParams) -> CallToolResult {
+        let started = Instant::now();
+        let result = match tools::Arguments::parse(entry.parameters, request.arguments) {
+            Ok(arguments) => {
+                let call = Call { plane: &self.toolbox.plane, caller: &self.caller, arguments };
+                call.run(entry.action).await
+            }
+            Err(failure) => Err(failure),
+        };
+        let outcome = result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "ok");
+        self.toolbox.metrics.tool_call(entry.name, outcome, started.elapsed());
+        let result = match result {
+            Ok(answer) => CallToolResult::success(vec![ContentBlock::text(answer)]),
+            Err(failure) => {
+                let id = self.caller.request_id.as_str();
+                tracing::info!(request.id = id, tool = entry.name, code = outcome, "tool call failed");
+                CallToolResult::error(vec![ContentBlock::text(failure.to_json())])
+            }
+        };
+        result.with_meta(Some(server_meta()))
+    }
+}
+
+impl ServerHandler for Session {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(implementation())
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        Cow::Borrowed(VERSIONS.as_slice())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        if request.is_some_and(|page| page.cursor.is_some()) {
+            return Err(ErrorData::invalid_params("the list has one page and gives no cursor", None));
+        }
+        // Private: what a caller may use can depend on the caller.
+        let mut result = ListToolsResult::with_all_items(LISTED.clone())
+            .with_ttl_ms(LIST_FRESH_MS)
+            .with_cache_scope(CacheScope::Private);
+        result.meta = Some(server_meta());
+        Ok(result)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        LISTED.iter().find(|tool| tool.name == name).cloned()
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(entry) = TOOLS.iter().find(|entry| entry.name == request.name) else {
+            return Err(ErrorData::invalid_params("there is no tool of this name", None));
+        };
+        tokio::select! {
+            result = self.run(entry, request) => Ok(result.into()),
+            // The client is gone; so is its request to Plane.
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
+        }
+    }
+
+    // What is not declared does not exist; rmcp would answer empty lists.
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+fn implementation() -> Implementation {
+    Implementation::new("plane-mcp-adapter", env!("CARGO_PKG_VERSION")).with_title("Plane")
+}
+
+fn server_meta() -> MetaObject {
+    let info = serde_json::json!({"name": "plane-mcp-adapter", "version": env!("CARGO_PKG_VERSION"), "title": "Plane"});
+    let mut meta = MetaObject::new();
+    meta.0.insert(SERVER_INFO_KEY.to_owned(), info);
+    meta
+}

@@ -1,0 +1,128 @@
+//! The tools: one static table, sorted by name; one file a resource.
+//!
+//! An [`Entry`] is all there is to know about a tool: the schema clients see and the checks its arguments go through
+//! come from the same [`Parameter`]s, so they cannot differ.
+
+mod arguments;
+mod failure;
+mod plain_text;
+mod projects;
+mod users;
+mod work_items;
+mod workspaces;
+
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde::Serialize;
+use serde_json::json;
+
+pub use arguments::{Arguments, Parameter, Shape};
+pub use failure::{Code, Failure};
+
+use crate::caller::Caller;
+use crate::plane::Plane;
+
+/// What a tool does; the run is chosen by an exhaustive match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Who am I.
+    GetMe,
+    /// Projects of a workspace.
+    ListProjects,
+    /// Work items of a project.
+    ListWorkItems,
+    /// Workspaces of the caller.
+    ListWorkspaces,
+    /// One work item.
+    RetrieveWorkItem,
+    /// Work items by text.
+    SearchWorkItems,
+}
+
+/// One tool.
+#[derive(Debug)]
+pub struct Entry {
+    /// The name clients call.
+    pub name: &'static str,
+    /// The name people see.
+    pub title: &'static str,
+    /// What the model reads.
+    pub description: &'static str,
+    /// What it takes.
+    pub parameters: &'static [Parameter],
+    /// What it does.
+    pub action: Action,
+}
+
+/// Every tool, sorted by name.
+pub static TOOLS: &[Entry] = &[
+    users::GET_ME,
+    projects::LIST_PROJECTS,
+    work_items::LIST_WORK_ITEMS,
+    workspaces::LIST_WORKSPACES,
+    work_items::RETRIEVE_WORK_ITEM,
+    work_items::SEARCH_WORK_ITEMS,
+];
+
+/// One call of a tool, with everything it may use.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The way to Plane.
+    pub plane: &'a Plane,
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// What was asked, checked against the tool's parameters.
+    pub arguments: Arguments,
+}
+
+impl Call<'_> {
+    /// Runs the tool and gives its answer as compact JSON.
+    ///
+    /// # Errors
+    /// A [`Failure`] the model can act on.
+    pub async fn run(&self, action: Action) -> Result<String, Failure> {
+        match action {
+            Action::GetMe => to_json(&users::me(self).await?),
+            Action::ListProjects => to_json(&projects::list(self).await?),
+            Action::ListWorkItems => to_json(&work_items::list(self).await?),
+            Action::ListWorkspaces => to_json(&workspaces::list(self).await?),
+            Action::RetrieveWorkItem => to_json(&work_items::retrieve(self).await?),
+            Action::SearchWorkItems => to_json(&work_items::search(self).await?),
+        }
+    }
+}
+
+impl Entry {
+    /// The tool as `tools/list` shows it.
+    pub fn listed(&self) -> Tool {
+        let annotations = ToolAnnotations::new().read_only(true).destructive(false).idempotent(true);
+        Tool::new(self.name, self.description, self.schema())
+            .with_title(self.title)
+            // Plane's data is a closed world: nothing here reaches the internet at large.
+            .with_annotations(annotations.open_world(false))
+    }
+
+    /// A closed JSON Schema of portable types only.
+    fn schema(&self) -> JsonObject {
+        let properties: JsonObject =
+            self.parameters.iter().map(|parameter| (parameter.name.to_owned(), parameter.schema())).collect();
+        let required: Vec<&str> =
+            self.parameters.iter().filter(|parameter| parameter.required).map(|p| p.name).collect();
+        let mut schema = JsonObject::from_iter([
+            ("type".to_owned(), json!("object")),
+            ("properties".to_owned(), properties.into()),
+            ("additionalProperties".to_owned(), json!(false)),
+        ]);
+        if !required.is_empty() {
+            schema.insert("required".to_owned(), required.into());
+        }
+        schema
+    }
+}
+
+fn to_json<T: Serialize>(answer: &T) -> Result<String, Failure> {
+    serde_json::to_string(answer)
+        .map_err(|_| Failure::of(Code::Unexpected, "The answer could not be written."))
+}
+
+#[cfg(test)]
+mod tests;

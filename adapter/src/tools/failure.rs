@@ -1,0 +1,174 @@
+//! Errors a model can act on: a code from a closed list, a sentence, and the way out.
+
+use serde_json::json;
+
+use crate::plane::PlaneError;
+
+/// What went wrong, as a closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// An argument is missing, unknown or wrong.
+    ArgumentInvalid,
+    /// This way of signing in cannot do this.
+    CredentialUnsupported,
+    /// Plane does not take the credential.
+    CredentialRejected,
+    /// Plane knows the caller as somebody else.
+    IdentityMismatch,
+    /// The caller may not see this.
+    PermissionDenied,
+    /// Plane's limit for this caller is reached.
+    RateLimited,
+    /// Plane cannot be reached or fails.
+    Unavailable,
+    /// Plane answered something nobody foresaw.
+    Unexpected,
+    /// No such project for this caller.
+    ProjectNotFound,
+    /// No such work item for this caller.
+    WorkItemNotFound,
+    /// No such workspace for this caller.
+    WorkspaceNotFound,
+    /// Nobody said which workspace.
+    WorkspaceRequired,
+}
+
+impl Code {
+    /// The code as the model and the metrics see it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ArgumentInvalid => "argument.invalid",
+            Self::CredentialUnsupported => "credential.unsupported",
+            Self::CredentialRejected => "credential.rejected",
+            Self::IdentityMismatch => "identity.mismatch",
+            Self::PermissionDenied => "permission.denied",
+            Self::RateLimited => "plane.rate_limited",
+            Self::Unavailable => "plane.unavailable",
+            Self::Unexpected => "plane.unexpected",
+            Self::ProjectNotFound => "project.not_found",
+            Self::WorkItemNotFound => "work_item.not_found",
+            Self::WorkspaceNotFound => "workspace.not_found",
+            Self::WorkspaceRequired => "workspace.required",
+        }
+    }
+
+    /// What kind of step leads out.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::ArgumentInvalid => "correct_arguments",
+            Self::WorkspaceRequired => "add_argument",
+            Self::ProjectNotFound | Self::WorkItemNotFound | Self::WorkspaceNotFound => "look_up",
+            Self::RateLimited | Self::Unavailable => "retry_later",
+            Self::CredentialRejected | Self::IdentityMismatch => "sign_in_again",
+            Self::CredentialUnsupported | Self::PermissionDenied | Self::Unexpected => "ask_a_person",
+        }
+    }
+
+    /// Tools that help.
+    fn tools(self) -> &'static [&'static str] {
+        match self {
+            Self::WorkspaceRequired | Self::WorkspaceNotFound => &["list_workspaces"],
+            Self::ProjectNotFound => &["list_projects"],
+            Self::WorkItemNotFound => &["search_work_items", "list_work_items"],
+            Self::ArgumentInvalid
+            | Self::CredentialUnsupported
+            | Self::CredentialRejected
+            | Self::IdentityMismatch
+            | Self::PermissionDenied
+            | Self::RateLimited
+            | Self::Unavailable
+            | Self::Unexpected => &[],
+        }
+    }
+
+    fn usual_hint(self) -> &'static str {
+        match self {
+            Self::ArgumentInvalid => "Correct the argument and call again.",
+            Self::CredentialUnsupported => "Sign in with the identity provider instead of an API key.",
+            Self::CredentialRejected => "The user has to sign in again, or use a valid API key.",
+            Self::IdentityMismatch => {
+                "Do not go on. The user should sign in again and tell the administrator."
+            }
+            Self::PermissionDenied => "Tell the user that they lack access; a project admin can grant it.",
+            Self::RateLimited => {
+                "Wait, then call again; ask for more per call rather than calling more often."
+            }
+            Self::Unavailable => "Wait a little and call again once; then tell the user that Plane is down.",
+            Self::Unexpected => "Calling again will not help. Tell the user.",
+            Self::ProjectNotFound => "Use list_projects and pass an identifier or id it shows.",
+            Self::WorkItemNotFound => "Use search_work_items, or check the key.",
+            Self::WorkspaceNotFound => {
+                "Use list_workspaces and pass one of its slugs; upper and lower case differ."
+            }
+            Self::WorkspaceRequired => "Use list_workspaces, then pass one of its slugs as workspace_slug.",
+        }
+    }
+}
+
+/// A tool call that failed in a way the model should see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What went wrong.
+    pub code: Code,
+    /// One or two sentences about this case.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+impl Failure {
+    /// A failure with its code's usual way out.
+    pub fn of(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: code.usual_hint().to_owned() }
+    }
+
+    /// A wrong argument.
+    pub fn argument(message: impl Into<String>) -> Self {
+        Self::of(Code::ArgumentInvalid, message)
+    }
+
+    /// The object the model reads.
+    pub fn to_json(&self) -> String {
+        let recovery = json!({"reason": self.code.reason(), "tools": self.code.tools(), "hint": self.hint});
+        json!({"code": self.code.as_str(), "message": self.message, "recovery": recovery}).to_string()
+    }
+}
+
+/// The failures that mean the same wherever they happen. Tools turn `Forbidden` and `NotFound` into something more
+/// exact before this, because Plane uses them for several things.
+impl From<PlaneError> for Failure {
+    fn from(error: PlaneError) -> Self {
+        match error {
+            PlaneError::Unreachable(_) => Self::of(Code::Unavailable, "Plane cannot be reached."),
+            PlaneError::TimedOut => Self::of(Code::Unavailable, "Plane did not answer in time."),
+            PlaneError::Unavailable(_) => Self::of(Code::Unavailable, "Plane answered with a server error."),
+            PlaneError::RateLimited { retry_after } => {
+                let seconds = retry_after.as_secs().max(1);
+                Self {
+                    hint: format!("Wait {seconds} seconds, then call again; ask for more per call."),
+                    ..Self::of(Code::RateLimited, "Plane's request limit for this user is reached.")
+                }
+            }
+            PlaneError::IdentityRefused(_) => {
+                Self::of(Code::CredentialRejected, "Plane did not accept the signed-in user here.")
+            }
+            PlaneError::KeyRefused => Self::of(
+                Code::CredentialRejected,
+                "Plane does not accept this API key: unknown, expired or revoked.",
+            ),
+            PlaneError::Forbidden => {
+                Self::of(Code::PermissionDenied, "Plane does not let this user see that.")
+            }
+            PlaneError::NotFound => {
+                Self::of(Code::Unexpected, "This Plane does not have what the tool needs.")
+            }
+            PlaneError::BadRequest(said) if said.is_empty() => Self::argument("Plane refused the arguments."),
+            PlaneError::BadRequest(said) => Self::argument(format!("Plane refused the arguments: {said}")),
+            PlaneError::TooLarge => Self {
+                hint: "Ask for less: a smaller per_page, or fewer fields.".to_owned(),
+                ..Self::of(Code::Unexpected, "Plane's answer is too large.")
+            },
+            PlaneError::Unexpected(_) => Self::of(Code::Unexpected, "Plane answered in an unexpected way."),
+        }
+    }
+}

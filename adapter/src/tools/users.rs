@@ -1,0 +1,103 @@
+//! The caller.
+
+use serde::Serialize;
+
+use super::{Action, Call, Code, Entry, Failure};
+use crate::caller::{Credential, Identity};
+use crate::plane::path::Path;
+use crate::plane::shapes::User;
+
+/// `get_me`
+pub(super) const GET_ME: Entry = Entry {
+    name: "get_me",
+    title: "Who am I",
+    description: "The Plane user these tools act as: id, names and e-mail. Needs no workspace.",
+    parameters: &[],
+    action: Action::GetMe,
+};
+
+/// The caller as Plane knows them.
+#[derive(Debug, Serialize)]
+pub(super) struct Me {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+    /// The name signed in with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+}
+
+/// Asks Plane, and makes sure that Plane means the user who signed in.
+pub(super) async fn me(call: &Call<'_>) -> Result<Me, Failure> {
+    let Credential::Identity(identity) = &call.caller.credential else {
+        let user: User = call.plane.ask(call.caller, Path::v1("users/me/")).await?;
+        return Ok(Me::of(user, None));
+    };
+    for _ in 0..2 {
+        let user: User = call.plane.ask(call.caller, Path::app("users/me/")).await?;
+        if is_same(&user, identity) {
+            return Ok(Me::of(user, Some(identity.username.clone())));
+        }
+        // Perhaps only the session is somebody else's.
+        call.plane.forget_session(call.caller).await;
+    }
+    tracing::error!(request.id = call.caller.request_id, "plane knows the caller as another user");
+    Err(Failure::of(Code::IdentityMismatch, "Plane knows the signed-in user as somebody else."))
+}
+
+/// Plane's user is named by the sign-in name or by the e-mail address of the same token.
+fn is_same(user: &User, identity: &Identity) -> bool {
+    let Some(known) = user.email.as_deref().map(str::to_lowercase) else { return false };
+    let username = identity.username.to_lowercase();
+    let local = known.split('@').next().unwrap_or_default();
+    let by_email = identity.email.as_deref().is_some_and(|email| email.to_lowercase() == known);
+    known == username || local == username || by_email
+}
+
+impl Me {
+    fn of(user: User, username: Option<String>) -> Self {
+        let kept = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Self {
+            id: kept(user.id),
+            display_name: kept(user.display_name),
+            first_name: kept(user.first_name),
+            last_name: kept(user.last_name),
+            email: kept(user.email),
+            username,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use service::Secret;
+
+    use super::*;
+
+    fn identity(username: &str, email: Option<&str>) -> Identity {
+        Identity {
+            issuer: "https://issuer.example".into(),
+            subject: "1".into(),
+            username: username.into(),
+            email: email.map(str::to_owned),
+            id_token: Secret::new("t"),
+        }
+    }
+
+    #[test]
+    fn a_user_is_the_same_by_name_or_by_address_and_else_not() {
+        let user = |email: &str| User { email: Some(email.into()), ..User::default() };
+        assert!(is_same(&user("alice@example.com"), &identity("Alice", None)));
+        assert!(is_same(&user("alice@example.com"), &identity("alice@example.com", None)));
+        assert!(is_same(&user("alice@example.com"), &identity("0c1d", Some("Alice@example.com"))));
+        assert!(!is_same(&user("bob@example.com"), &identity("alice", Some("alice@example.com"))));
+        assert!(!is_same(&User::default(), &identity("alice", None)));
+    }
+}
