@@ -4,7 +4,7 @@
 //! - Real programs: [`proxy`], [`adapter`] and [`valkey`], each a [`process`] with its log kept in memory.
 //! - The people and programs in front: [`browser`] (a cookie jar that fills in forms) and [`client`] (an MCP client whose
 //!   steps can be taken one by one, and wrongly).
-//! - The world behind: [`echo`], an upstream that tells what it saw.
+//! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
 //!
@@ -13,6 +13,7 @@ pub mod adapter;
 pub mod browser;
 pub mod certificate;
 pub mod client;
+pub mod cognito;
 pub mod echo;
 pub mod plane;
 pub mod ports;
@@ -21,6 +22,7 @@ pub mod program;
 pub mod proxy;
 pub mod scratch;
 pub mod settings;
+pub mod stack;
 pub mod trouble;
 pub mod valkey;
 
