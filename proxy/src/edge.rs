@@ -29,7 +29,11 @@ use crate::{
     },
     provider::{Cognito, CognitoSettings, IdentityProvider},
     reload::Reload,
-    store::{Store, memory::Memory, valkey::{Valkey, ValkeySettings}},
+    store::{
+        Store,
+        memory::Memory,
+        valkey::{Valkey, ValkeySettings},
+    },
     tls::{Certificates, Tls},
     tokens::AccessTokens,
     vault::{Vault, VaultPolicy},
@@ -50,7 +54,9 @@ pub struct StartError {
 }
 
 /// For `map_err`: names what was tried.
-fn while_<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> StartError {
+fn while_<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+    doing: &'static str,
+) -> impl Fn(E) -> StartError {
     move |error| StartError { doing, source: error.into() }
 }
 
@@ -83,10 +89,8 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     }
 
     let shared = parts.shared;
-    let handler = move || Pipeline {
-        shared: Arc::clone(&shared),
-        upstreams: Upstreams::new(&upstream, &trust),
-    };
+    let handler =
+        move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
     let (bound, limits) = (listeners.public, parts.limits);
     let drained = match certificates {
         Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
@@ -104,7 +108,8 @@ struct Listeners {
 impl Listeners {
     async fn bind(server: &config::Server) -> Result<Self, StartError> {
         let public = Bound::bind(server.listen, server.threads).map_err(while_("bind server.listen"))?;
-        let admin = TcpListener::bind(server.admin_listen).await.map_err(while_("bind server.admin_listen"))?;
+        let admin =
+            TcpListener::bind(server.admin_listen).await.map_err(while_("bind server.admin_listen"))?;
         let admin_addr = admin.local_addr().map_err(while_("bind server.admin_listen"))?;
         tracing::info!(listener = "public", addr = %public.local_addr(), "listening");
         tracing::info!(listener = "admin", addr = %admin_addr, "listening");
@@ -120,10 +125,16 @@ struct Assembled {
     limits: serve::Limits,
 }
 
-fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: std::time::Duration) -> Result<Assembled, StartError> {
+fn assemble(
+    config: Config,
+    clock: &Arc<dyn Clock>,
+    drain: std::time::Duration,
+) -> Result<Assembled, StartError> {
     let store = open_store(config.valkey.as_ref(), clock)?;
     if config.vault.keys_are_ephemeral {
-        tracing::warn!("no vault keys configured: they were made up, and every session ends with this process");
+        tracing::warn!(
+            "no vault keys configured: they were made up, and every session ends with this process"
+        );
     }
     let ring = Arc::new(config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
@@ -204,7 +215,8 @@ fn cognito_keys(
     let client = http_client(settings)?;
     let fetch = Arc::new(HttpKeys::with(client).map_err(while_("set up the client for cognito's keys"))?);
     let keys = Arc::new(KeySet::new(sources, fetch, Arc::clone(clock), KeyPolicy::default()));
-    let client_id = cognito::ClientId::parse(&settings.client_id).map_err(while_("read cognito.client_id"))?;
+    let client_id =
+        cognito::ClientId::parse(&settings.client_id).map_err(while_("read cognito.client_id"))?;
     let verifier =
         Verifier::new(Arc::clone(&keys), vec![client_id], Arc::clone(clock), settings.clock_leeway);
     Ok((keys, Arc::new(verifier)))
@@ -212,7 +224,8 @@ fn cognito_keys(
 
 fn cognito_provider(settings: config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
     let http = http_client(&settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
-    let issuer = settings.issuers.into_iter().next().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
+    let issuer =
+        settings.issuers.into_iter().next().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
     Ok(Arc::new(Cognito::new(CognitoSettings {
         issuer,
         authorization_endpoint: None,
@@ -283,7 +296,11 @@ const fn ends(seconds: i64) -> f64 {
 }
 
 impl Assembled {
-    fn checks(&self, certificates: Option<Arc<Certificates>>, clock: Arc<dyn Clock>) -> Vec<Arc<dyn ReadyCheck>> {
+    fn checks(
+        &self,
+        certificates: Option<Arc<Certificates>>,
+        clock: Arc<dyn Clock>,
+    ) -> Vec<Arc<dyn ReadyCheck>> {
         let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![
             Arc::new(StoreAnswers(Arc::clone(&self.store))),
             Arc::new(KeysAtHand(Arc::clone(&self.keys))),

@@ -70,6 +70,9 @@ pub enum Error {
     /// The upstream cannot be reached or broke the connection.
     #[error("upstream failed")]
     UpstreamFailed(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The upstream answered 401 to an ID token we verified: it trusts another pool or client, or its clock is off.
+    #[error("upstream refused the verified identity")]
+    IdentityRefused,
     /// The upstream took too long.
     #[error("upstream timed out")]
     UpstreamTimeout,
@@ -97,7 +100,7 @@ impl Error {
             Self::BodyTooSlow | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Disabled | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UpstreamFailed(_) => StatusCode::BAD_GATEWAY,
+            Self::UpstreamFailed(_) | Self::IdentityRefused => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -124,6 +127,7 @@ impl Error {
             Self::Disabled => "disabled",
             Self::Unavailable { part, .. } => part,
             Self::UpstreamFailed(_) => "upstream_failed",
+            Self::IdentityRefused => "identity_refused_upstream",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::ClientGone => "client_gone",
             Self::Internal(_) => "internal",
@@ -134,7 +138,9 @@ impl Error {
     #[must_use]
     pub const fn public_message(&self) -> &'static str {
         match self {
-            Self::Ambiguous(_) => "The request is ambiguous and was not processed; send one well-formed request.",
+            Self::Ambiguous(_) => {
+                "The request is ambiguous and was not processed; send one well-formed request."
+            }
             Self::ForeignHost => "This host is not served here; use the server's public URL.",
             Self::ForeignOrigin => "Pages of this origin may not call this server.",
             Self::NoRoute => "There is nothing at this path.",
@@ -144,7 +150,9 @@ impl Error {
             Self::NoToken => "Sign in: send a bearer token of this server.",
             Self::InvalidToken(_) => "The token is not valid here; sign in again.",
             Self::SessionOver(_) => "The session has ended; sign in again.",
-            Self::InsufficientScope(_) => "The token lacks a scope this route needs; authorize again with it.",
+            Self::InsufficientScope(_) => {
+                "The token lacks a scope this route needs; authorize again with it."
+            }
             Self::RateLimited(_) => "Too many requests; wait as long as Retry-After says.",
             Self::BodyTooLarge => "The request body is larger than this server accepts.",
             Self::BodyTooSlow => "The request body did not arrive in time.",
@@ -154,6 +162,9 @@ impl Error {
                 "A service this server depends on does not answer; nothing was lost, try again shortly."
             }
             Self::UpstreamFailed(_) => "The service behind this route cannot be reached; try again shortly.",
+            Self::IdentityRefused => {
+                "The service behind this route did not accept who you are; its administrator must look at it."
+            }
             Self::UpstreamTimeout => "The service behind this route took too long; try again.",
             Self::ClientGone => "The request was not received whole.",
             Self::Internal(_) => "The server failed; its log says why.",

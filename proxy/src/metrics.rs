@@ -7,7 +7,8 @@ use prometheus::{
 };
 
 /// Seconds: from a cached check to a slow upstream.
-const LATENCY: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const LATENCY: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The metrics, registered.
 #[derive(Debug, Clone)]
@@ -56,8 +57,7 @@ impl Metrics {
                 .buckets(LATENCY.to_vec()),
             &["route"],
         )?;
-        let in_flight =
-            IntGauge::new("proxy_requests_in_flight", "Requests whose answer has not begun.")?;
+        let in_flight = IntGauge::new("proxy_requests_in_flight", "Requests whose answer has not begun.")?;
         let certificate_ends =
             Gauge::new("proxy_certificate_not_after_seconds", "When the certificate ends, unix time.")?;
         let mcp_enabled = IntGauge::new("proxy_mcp_enabled", "Whether MCP routes answer: 1 or 0.")?;
@@ -89,7 +89,8 @@ impl Metrics {
 
     /// Counts one answered request.
     pub fn answered(&self, outcome: Outcome<'_>, took: Duration) {
-        let status = http::StatusCode::from_u16(outcome.status).map_or("000".into(), |s| s.as_str().to_owned());
+        let status =
+            http::StatusCode::from_u16(outcome.status).map_or("000".into(), |s| s.as_str().to_owned());
         self.requests.with_label_values(&[outcome.route, &status, outcome.reason]).inc();
         self.duration.with_label_values(&[outcome.route]).observe(took.as_secs_f64());
     }

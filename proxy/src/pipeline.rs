@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, Method, Request, Response, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use service::serve::{Body, Handler, Peer};
@@ -104,17 +104,38 @@ impl Handler for Pipeline {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
         let arrival = self.arrival(request.headers(), peer.addr);
-        let span = tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %peer.addr.ip());
-        self.shared.metrics.in_flight.inc();
-        let answered = self.wrap(request, &arrival, peer, started).instrument(span).await;
-        self.shared.metrics.in_flight.dec();
-        answered
+        let span =
+            tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %peer.addr.ip());
+        let _counted = InFlight::new(&self.shared.metrics);
+        self.wrap(request, &arrival, peer, started).instrument(span).await
+    }
+}
+
+/// Counts a request until it is answered, or dropped because its client went away.
+struct InFlight<'a>(&'a Metrics);
+
+impl<'a> InFlight<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
     }
 }
 
 impl Pipeline {
     /// Runs the steps and turns what comes of them into an answer, a log line and figures.
-    async fn wrap(&self, request: Request<Incoming>, arrival: &Arrival, peer: Peer, started: Instant) -> Response<Body> {
+    async fn wrap(
+        &self,
+        request: Request<Incoming>,
+        arrival: &Arrival,
+        peer: Peer,
+        started: Instant,
+    ) -> Response<Body> {
         let method = request.method().clone();
         let origin = request.headers().get(header::ORIGIN).cloned();
         let mut story = Story::default();
@@ -175,6 +196,11 @@ impl Pipeline {
         let sent = Instant::now();
         let response = self.upstreams.forward(outgoing, route.timeout).await?;
         shared.metrics.upstream_answered(&route.path, sent.elapsed());
+        // We proved who this is: an upstream that does not believe it is set up for another pool or client, and signing
+        // in again would not help.
+        if response.status() == StatusCode::UNAUTHORIZED && route.kind != RouteKind::ApiKey {
+            return Err(Error::IdentityRefused);
+        }
         Ok(respond::relay(response))
     }
 
@@ -195,7 +221,9 @@ impl Pipeline {
         let reading = Limited::new(body, OAUTH_BODY).collect();
         let body = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => return Err(Error::BodyTooLarge),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                return Err(Error::BodyTooLarge);
+            }
             Ok(Err(_)) => return Err(Error::ClientGone),
             Err(_) => return Err(Error::BodyTooSlow),
         };

@@ -8,11 +8,19 @@ use std::{
     time::Duration,
 };
 
-use service::{Shutdown, config::{Layers, Problems}, telemetry::FilterHandle};
+use service::{
+    Shutdown,
+    config::{Layers, Problems},
+    telemetry::FilterHandle,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    config::{Config, raw::{self, Raw}, resolve},
+    config::{
+        Config,
+        raw::{self, Raw},
+        resolve,
+    },
     edge::switch,
     metrics::Metrics,
 };
@@ -95,11 +103,17 @@ impl Reload {
                     if let Err(error) = self.filter.set(&config.log.filter) {
                         tracing::error!(%error, "log filter not changed");
                     }
-                    tracing::info!("configuration reloaded: mcp.enabled and log.filter; other keys need a restart");
+                    tracing::info!(
+                        "configuration reloaded: mcp.enabled and log.filter; other keys need a restart"
+                    );
                 }
                 Err(problems) => {
                     for problem in &problems {
-                        tracing::error!(key = problem.key, problem = problem.message, "new configuration refused");
+                        tracing::error!(
+                            key = problem.key,
+                            problem = problem.message,
+                            "new configuration refused"
+                        );
                     }
                 }
             }

@@ -159,7 +159,8 @@ impl fmt::Display for Scopes {
 }
 
 fn is_base64url(text: &str, length: usize) -> bool {
-    text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    text.len() == length
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
 /// Serde and formatting for the single-string types: reading goes through `parse`, so a stored value is checked again.
@@ -205,7 +206,10 @@ mod tests {
 
     #[test]
     fn a_resource_drops_its_trailing_slash_and_refuses_fragments() {
-        assert_eq!(Resource::parse("https://edge.example/mcp/").unwrap().as_str(), "https://edge.example/mcp");
+        assert_eq!(
+            Resource::parse("https://edge.example/mcp/").unwrap().as_str(),
+            "https://edge.example/mcp"
+        );
         assert_eq!(Resource::parse("https://edge.example").unwrap().as_str(), "https://edge.example");
         for bad in ["/mcp", "ftp://edge.example/", "https://edge.example/#x", "https://u:p@edge.example/"] {
             assert!(Resource::parse(bad).is_err(), "{bad}");

@@ -7,8 +7,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use ::aws_lc_rs::digest::{self, Digest};
 use arc_swap::ArcSwap;
-use aws_lc_rs::digest::{self, Digest};
 use rustls::{
     ServerConfig,
     crypto::aws_lc_rs,
@@ -69,8 +69,7 @@ pub fn read_certificate(files: &TlsFiles) -> Result<Certificate, CertificateErro
     let leaf = chain.first().ok_or_else(|| named(&files.cert, "PEM certificate"))?;
     let (_, parsed) = X509Certificate::from_der(leaf).map_err(|_| CertificateError::Malformed)?;
     let ends = parsed.validity().not_after.timestamp();
-    let private =
-        PrivateKeyDer::from_pem_slice(&key).map_err(|_| named(&files.key, "PEM private key"))?;
+    let private = PrivateKeyDer::from_pem_slice(&key).map_err(|_| named(&files.key, "PEM private key"))?;
     let certified = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider())
         .map_err(CertificateError::KeyDoesNotFit)?;
     let digest = digest::digest(&digest::SHA256, &[cert, key].concat());

@@ -36,19 +36,21 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let limits = limits(&raw.limits, &mut found);
     let log = log(&raw.log, &mut found);
     match (server, tls, cognito, vault, log) {
-        (Some(server), Some(tls), Some(cognito), Some(vault), Some(log)) if found.0.is_empty() => Ok(Config {
-            server,
-            tls,
-            mcp_enabled: raw.mcp.enabled,
-            routes,
-            upstream,
-            cognito,
-            oauth,
-            vault,
-            valkey,
-            limits,
-            log,
-        }),
+        (Some(server), Some(tls), Some(cognito), Some(vault), Some(log)) if found.0.is_empty() => {
+            Ok(Config {
+                server,
+                tls,
+                mcp_enabled: raw.mcp.enabled,
+                routes,
+                upstream,
+                cognito,
+                oauth,
+                vault,
+                valkey,
+                limits,
+                log,
+            })
+        }
         _ => Err(found.0),
     }
 }
@@ -119,7 +121,8 @@ fn server(raw: &raw::Server, found: &mut Found) -> Option<Server> {
     let mut hosts = vec![host];
     hosts.extend(raw.additional_hosts.iter().map(|host| host.to_ascii_lowercase()));
     let mut origins = vec![public_url.clone()];
-    origins.extend(raw.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
+    origins
+        .extend(raw.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
     Some(Server {
         public_url,
         hosts,
@@ -139,7 +142,8 @@ fn public_origin(text: &str, found: &mut Found) -> Option<(String, String)> {
         return None;
     }
     let url = found.url(KEY, text)?;
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if !bare {
         found.say(KEY, "must be an origin only: scheme, host and port, without a path");
         return None;
@@ -172,7 +176,10 @@ fn tls(raw: &raw::Tls, found: &mut Found) -> Option<Option<TlsFiles>> {
     }
     for (key, value) in [("tls.cert_file", &raw.cert_file), ("tls.key_file", &raw.key_file)] {
         if value.is_empty() {
-            found.say(key, "is missing: a PEM file (or tls.disabled = true behind something that terminates TLS)");
+            found.say(
+                key,
+                "is missing: a PEM file (or tls.disabled = true behind something that terminates TLS)",
+            );
         }
     }
     let cert = found.file("tls.cert_file", &raw.cert_file);
@@ -250,7 +257,12 @@ fn route_path(text: &str, key: &str, found: &mut Found) -> Option<String> {
 fn upstream(raw: &raw::Upstream, found: &mut Found) -> Upstream {
     Upstream {
         ca_file: found.file("upstream.ca_file", &raw.ca_file),
-        connect_timeout: found.seconds("upstream.connect_timeout_seconds", raw.connect_timeout_seconds, 1, 60),
+        connect_timeout: found.seconds(
+            "upstream.connect_timeout_seconds",
+            raw.connect_timeout_seconds,
+            1,
+            60,
+        ),
         idle: found.seconds("upstream.idle_seconds", raw.idle_seconds, 1, 3600),
     }
 }
@@ -295,11 +307,13 @@ fn cognito(raw: &raw::Cognito, server: Option<&Server>, found: &mut Found) -> Op
 fn issuers(raw: &raw::Cognito, found: &mut Found) -> Option<Vec<cognito::Issuer>> {
     let first = if raw.issuer.is_empty() {
         if raw.region.is_empty() || raw.user_pool_id.is_empty() {
-            found.say("cognito.issuer", "is missing: the issuer URL, or cognito.region and cognito.user_pool_id");
+            found.say(
+                "cognito.issuer",
+                "is missing: the issuer URL, or cognito.region and cognito.user_pool_id",
+            );
             return None;
         }
-        let made =
-            cognito::Issuer::for_pool(&raw.region, &raw.user_pool_id, cognito::IssuerFormat::Original);
+        let made = cognito::Issuer::for_pool(&raw.region, &raw.user_pool_id, cognito::IssuerFormat::Original);
         found.check("cognito.user_pool_id", made)
     } else {
         found.check("cognito.issuer", cognito::Issuer::parse(&raw.issuer))

@@ -44,7 +44,8 @@ fn a_small_file_is_enough() {
         "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
     );
     assert!(config.valkey.is_none() && config.vault.keys_are_ephemeral);
-    let routes: Vec<_> = config.routes.iter().map(|route| (route.path.as_str(), route.resource.as_str())).collect();
+    let routes: Vec<_> =
+        config.routes.iter().map(|route| (route.path.as_str(), route.resource.as_str())).collect();
     assert_eq!(routes, [("/mcp", "https://mcp.example.com/mcp"), ("/", "https://mcp.example.com")]);
 }
 
@@ -99,7 +100,8 @@ colour = "red"
 
 #[test]
 fn the_names_of_the_python_mode_keep_working() {
-    let text = "[tls]\ndisabled = true\n[[routes]]\npath = \"/mcp\"\nupstream = \"http://adapter:8211/mcp\"\n";
+    let text =
+        "[tls]\ndisabled = true\n[[routes]]\npath = \"/mcp\"\nupstream = \"http://adapter:8211/mcp\"\n";
     let env = [
         ("MCP_BASE_URL", "https://mcp.example.com"),
         ("COGNITO_USER_POOL_ID", "eu-central-1_AbCdEfGhI"),
@@ -129,7 +131,9 @@ fn a_shared_store_needs_a_key_that_outlives_the_process() {
 fn two_routes_cannot_have_one_path_and_none_may_take_the_proxys_own() {
     let twice = format!("{GOOD}\n[[routes]]\npath = \"/mcp/\"\nupstream = \"http://other:1/\"\n");
     assert!(load(&twice, &[]).unwrap_err().to_string().contains("routes[2].path: is the path of another"));
-    for path in ["/healthz", "/auth/callback", "/.well-known/x", "/consent", "mcp", "/a//b", "/a/../b", "/a%2f"] {
+    for path in
+        ["/healthz", "/auth/callback", "/.well-known/x", "/consent", "mcp", "/a//b", "/a/../b", "/a%2f"]
+    {
         let text = GOOD.replace("path = \"/mcp\"", &format!("path = \"{path}\""));
         assert!(load(&text, &[]).is_err(), "{path}");
     }

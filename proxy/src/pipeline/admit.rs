@@ -79,9 +79,13 @@ fn check_mcp(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
         return Err(Error::Ambiguous("repeated_mcp_header"));
     }
     if *method == Method::POST {
-        let json = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-            value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-        });
+        let json =
+            headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+                value
+                    .split(';')
+                    .next()
+                    .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+            });
         if !json {
             return Err(Error::UnsupportedMediaType);
         }
@@ -91,7 +95,8 @@ fn check_mcp(method: &Method, headers: &HeaderMap) -> Result<(), Error> {
 
 /// Refuses a body that says it is too large; one that does not say is counted while it streams.
 fn check_length(headers: &HeaderMap, body_bytes: u64) -> Result<(), Error> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > body_bytes) { Err(Error::BodyTooLarge) } else { Ok(()) }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::error::Error;
 
-const INTACT: u8 = 0;
+// 0 is a body that has not broken off.
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const GONE: u8 = 3;
@@ -78,7 +78,10 @@ impl Body for RequestBody {
     type Data = Bytes;
     type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let this = self.get_mut();
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {

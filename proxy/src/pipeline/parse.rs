@@ -109,7 +109,8 @@ fn without_default_port<'a>(host: &'a str, ours: &str) -> &'a str {
 
 /// RFC 6750 section 2.3 is not supported: URLs end up in logs.
 fn check_query(query: Option<&str>) -> Result<(), Error> {
-    let named = |pair: &str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("access_token"));
+    let named =
+        |pair: &str| pair.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("access_token"));
     if query.is_some_and(|query| query.split('&').any(named)) { Err(Error::TokenInQuery) } else { Ok(()) }
 }
 
@@ -128,7 +129,20 @@ mod tests {
 
     #[test]
     fn paths_that_servers_read_differently_are_refused() {
-        for bad in ["/a//b", "/./mcp", "/mcp/..", "/%2e%2e/mcp", "/a%2Fb", "/a%5cb", "/a%00", "/a%zz", "/a%2", "*", "/a\\b", "/%252e"] {
+        for bad in [
+            "/a//b",
+            "/./mcp",
+            "/mcp/..",
+            "/%2e%2e/mcp",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a%00",
+            "/a%zz",
+            "/a%2",
+            "*",
+            "/a\\b",
+            "/%252e",
+        ] {
             assert!(check_path(bad).is_err(), "{bad}");
         }
         for good in ["/", "/mcp", "/mcp/", "/api/v1/workspaces/a%20b/", "/.well-known/x"] {
@@ -144,7 +158,10 @@ mod tests {
         assert!(matches!(host(Some("edge.internal"), "/mcp"), Err(Error::ForeignHost)));
         assert!(matches!(host(Some("evil.example"), "/mcp"), Err(Error::ForeignHost)));
         assert!(matches!(host(None, "/mcp"), Err(Error::Ambiguous("no_host"))));
-        assert!(matches!(host(Some("edge.example"), "http://evil.example/mcp"), Err(Error::Ambiguous("several_hosts"))));
+        assert!(matches!(
+            host(Some("edge.example"), "http://evil.example/mcp"),
+            Err(Error::Ambiguous("several_hosts"))
+        ));
     }
 
     #[test]

@@ -116,8 +116,7 @@ fn is_stripped(name: &str) -> bool {
         "remote-user",
     ];
     const PREFIXES: [&str; 5] = ["x-auth-", "x-forwarded-", "proxy-", "x-client-cert", "gap-"];
-    EXACT.contains(&normal)
-        || PREFIXES.iter().any(|prefix| normal.starts_with(prefix))
+    EXACT.contains(&normal) || PREFIXES.iter().any(|prefix| normal.starts_with(prefix))
 }
 
 fn set_identity(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Error> {
@@ -132,8 +131,8 @@ fn set_identity(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Erro
 }
 
 fn sensitive(secret: &Secret) -> Result<HeaderValue, Error> {
-    let mut value = HeaderValue::from_str(secret.expose())
-        .map_err(|_| Error::Internal("identity is no header value"))?;
+    let mut value =
+        HeaderValue::from_str(secret.expose()).map_err(|_| Error::Internal("identity is no header value"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -148,7 +147,8 @@ fn set_origin(headers: &mut HeaderMap, arrival: &Arrival) -> Result<(), Error> {
         ("traceparent", arrival.traceparent.clone()),
     ];
     for (name, value) in set {
-        let value = HeaderValue::from_str(&value).map_err(|_| Error::Internal("origin is no header value"))?;
+        let value =
+            HeaderValue::from_str(&value).map_err(|_| Error::Internal("origin is no header value"))?;
         headers.insert(HeaderName::from_static(name), value);
     }
     Ok(())
@@ -189,7 +189,9 @@ mod tests {
         ] {
             assert!(is_stripped(name), "{name}");
         }
-        for name in ["mcp-method", "mcp-param-x-auth", "accept", "content-type", "user-agent", "last-event-id"] {
+        for name in
+            ["mcp-method", "mcp-param-x-auth", "accept", "content-type", "user-agent", "last-event-id"]
+        {
             assert!(!is_stripped(name), "{name}");
         }
     }

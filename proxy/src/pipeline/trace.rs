@@ -6,13 +6,13 @@ use crate::keys;
 
 /// A new request id: 128 random bits in hex. The client's own `X-Request-Id` is not trusted to be one.
 #[must_use]
-pub fn new_request_id() -> String {
+pub(super) fn new_request_id() -> String {
     hex(&keys::random::<16>())
 }
 
 /// The client's `traceparent` when it is one (W3C Trace Context, version 00), else a new, unsampled one.
 #[must_use]
-pub fn traceparent(headers: &HeaderMap) -> String {
+pub(super) fn traceparent(headers: &HeaderMap) -> String {
     let mut all = headers.get_all("traceparent").iter();
     match (all.next().and_then(|value| value.to_str().ok()), all.next()) {
         (Some(text), None) if is_traceparent(text) => text.to_owned(),
