@@ -4,9 +4,36 @@
 //! fresh(sid) ─▶ L1 cache ─▶ store ─▶ open the seal ─▶ verify ─▶ < 120 s left? ─▶ refresh under single flight ─▶ store ─▶ use
 //! ```
 
-use service::Secret;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use futures_util::StreamExt;
+use service::{Clock, Secret, Shutdown};
+
+use self::cache::Cache;
+use self::record::Record;
+use self::refresh::Flights;
+use self::seal::Records;
+use crate::keys::KeyRing;
+use crate::provider::IdentityProvider;
+use crate::store::{Store, StoreDown, names};
 use crate::terms::{ClientId, Resource, Scopes, SessionId};
+
+mod cache;
+mod record;
+mod refresh;
+mod seal;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+/// A token with this many seconds left or fewer is not handed out any more: it would end on the way.
+const LAST_SECONDS: u64 = 5;
+/// How long the listener waits before it subscribes again.
+const RESUBSCRIBE_AFTER: Duration = Duration::from_secs(1);
 
 /// Who signed in, as the verified ID token says.
 #[derive(Clone, PartialEq, Eq)]
@@ -57,6 +84,19 @@ pub struct Session {
     pub ends: u64,
 }
 
+impl Session {
+    /// Seconds until the first of the two Cognito tokens ends, at `now` (unix seconds).
+    #[must_use]
+    pub fn seconds_left(&self, now: u64) -> u64 {
+        self.tokens.access_expires.min(self.tokens.id_expires).saturating_sub(now)
+    }
+
+    /// How long the session itself may still go on, at `now` (unix seconds).
+    fn time_left(&self, now: u64) -> Duration {
+        Duration::from_secs(self.ends.saturating_sub(now))
+    }
+}
+
 /// Why the vault hands out no session.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
@@ -69,10 +109,241 @@ pub enum VaultError {
     /// The store, Cognito or its keys do not answer and nothing held is still valid. Nothing was lost.
     #[error("{part} unavailable")]
     Unavailable {
-        /// `store`, `cognito`, `keys` or `seal`: what did not answer.
+        /// `store`, `cognito`, `keys`, `seal` or `lock`: what did not answer.
         part: &'static str,
         /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl VaultError {
+    fn unavailable(part: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable { part, source: source.into() }
+    }
+}
+
+impl From<StoreDown> for VaultError {
+    fn from(down: StoreDown) -> Self {
+        Self::unavailable("store", down)
+    }
+}
+
+/// Why a session is ended; goes into the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The client or the user signed out.
+    SignedOut,
+    /// A code or a refresh token was used again: somebody else may have it.
+    Replayed,
+    /// Cognito refused the refresh token.
+    GrantRefused,
+    /// Cognito's tokens are about to expire, and it gave no refresh token.
+    NoRefreshToken,
+    /// After a refresh the tokens were another user's, or another issuer's.
+    SubjectChanged,
+}
+
+impl EndReason {
+    /// A short fixed word for log fields and metric labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::Replayed => "replayed",
+            Self::GrantRefused => "grant_refused",
+            Self::NoRefreshToken => "no_refresh_token",
+            Self::SubjectChanged => "subject_changed",
+        }
+    }
+}
+
+/// How long things may take and last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VaultPolicy {
+    /// With less than this left on the earlier token, both are refreshed.
+    pub refresh_before: Duration,
+    /// How long an opened session is used without a look at the store: how late a revocation can be seen when its
+    /// message was lost.
+    pub cache_for: Duration,
+    /// How many opened sessions are kept; beyond it the least used are opened again when next asked for.
+    pub cache_entries: u64,
+    /// How long a replica that died in the middle of a refresh keeps the others from trying.
+    pub lock_for: Duration,
+    /// How long to wait for another replica's refresh before giving up.
+    pub wait_for: Duration,
+    /// How long Cognito may take to answer a refresh. Less than `lock_for`, or two replicas could ask at once.
+    pub ask_for: Duration,
+    /// How long a request waits for a refresh while what it holds is still valid.
+    pub patience: Duration,
+    /// How long a session is left alone after a refresh that brought nothing.
+    pub rest_for: Duration,
+    /// How long a session lives whose code nobody redeems.
+    pub pending_for: Duration,
+}
+
+impl Default for VaultPolicy {
+    fn default() -> Self {
+        Self {
+            refresh_before: Duration::from_secs(120),
+            cache_for: Duration::from_secs(10),
+            cache_entries: 10_000,
+            lock_for: Duration::from_secs(25),
+            wait_for: Duration::from_secs(15),
+            ask_for: Duration::from_secs(12),
+            patience: Duration::from_secs(3),
+            rest_for: Duration::from_secs(2),
+            pending_for: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
+/// The vault. Shared by every request of the process; other processes share the store under it.
+pub struct Vault {
+    store: Arc<dyn Store>,
+    records: Records,
+    provider: Arc<dyn IdentityProvider>,
+    verifier: Arc<cognito::Verifier>,
+    clock: Arc<dyn Clock>,
+    policy: VaultPolicy,
+    cache: Cache,
+    flights: Flights,
+}
+
+impl Vault {
+    /// A vault over `store`, sealed with `keys`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        keys: Arc<KeyRing>,
+        provider: Arc<dyn IdentityProvider>,
+        verifier: Arc<cognito::Verifier>,
+        clock: Arc<dyn Clock>,
+        policy: VaultPolicy,
+    ) -> Arc<Self> {
+        let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock));
+        let cache = Cache::new(&policy, Arc::clone(&clock));
+        let flights = Flights::default();
+        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights })
+    }
+
+    /// Stores a new session whose tokens the caller has verified. It lives for `pending_for` until [`Vault::keep`].
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`] when the store does not answer.
+    pub async fn create(&self, session: &Session) -> Result<(), VaultError> {
+        let ttl = self.policy.pending_for.min(session.time_left(self.clock.unix()));
+        let blob = self.records.seal(&Record::new(session.clone()));
+        Ok(self.store.put(&names::session(session.sid.as_str()), blob, ttl).await?)
+    }
+
+    /// Lets a session live until its end: its code was redeemed.
+    ///
+    /// # Errors
+    /// [`VaultError::Gone`] when it was ended or nobody redeemed its code in time; [`VaultError::Unavailable`].
+    pub async fn keep(&self, sid: &SessionId) -> Result<(), VaultError> {
+        let session = self.open(sid).await?;
+        let ttl = session.time_left(self.clock.unix());
+        let kept = self.store.expire(&names::session(sid.as_str()), ttl).await?;
+        if kept { Ok(()) } else { Err(VaultError::Gone) }
+    }
+
+    /// The session as it is stored: always asks the store, never Cognito, and may return expired tokens.
+    ///
+    /// # Errors
+    /// [`VaultError::Gone`] and [`VaultError::Unavailable`].
+    pub async fn open(&self, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
+        let found = self.records.read(sid).await?.ok_or(VaultError::Gone)?;
+        Ok(Arc::new(found.record.session))
+    }
+
+    /// The session with tokens that can be used now: at least `refresh_before` is left on both, or they have just been
+    /// refreshed. When they cannot be (Cognito, its keys or the store do not answer), what is held is handed out as
+    /// long as it is valid.
+    ///
+    /// Whoever gives up waiting stops nothing: the refresh goes on for the others.
+    ///
+    /// # Errors
+    /// [`VaultError::Gone`] and [`VaultError::Ended`]: sign in again. [`VaultError::Unavailable`]: try again.
+    pub async fn fresh(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
+        let Some(held) = self.cache.session(sid) else { return self.flight(sid).await };
+        let left = held.seconds_left(self.clock.unix());
+        if left >= self.policy.refresh_before.as_secs() || (left > LAST_SECONDS && self.cache.rests(sid)) {
+            return Ok(held);
+        }
+        if left <= LAST_SECONDS {
+            return self.flight(sid).await;
+        }
+        // A slow Cognito must not slow down requests whose tokens are good for a while.
+        match tokio::time::timeout(self.policy.patience, self.flight(sid)).await {
+            Ok(Err(VaultError::Unavailable { .. })) | Err(_) => Ok(held),
+            Ok(answer) => answer,
+        }
+    }
+
+    /// Ends a session: deletes it, tells the other replicas and, without waiting for it, revokes its refresh token at
+    /// Cognito. A session that is not there has ended already.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`] when the store does not answer: then the session goes on.
+    pub async fn end(&self, sid: &SessionId, reason: EndReason) -> Result<(), VaultError> {
+        let blob = self.store.take(&names::session(sid.as_str())).await?;
+        self.forget(sid, reason).await;
+        if let Some(blob) = blob
+            && let Ok(found) = self.records.open(sid, blob)
+        {
+            self.revoke(found.record.session.tokens.refresh);
+        }
+        Ok(())
+    }
+
+    /// Forgets sessions that other replicas end, until `shutdown`.
+    pub async fn listen(self: Arc<Self>, shutdown: Shutdown) {
+        tokio::select! {
+            () = shutdown.wait() => {}
+            () = self.hear() => {}
+        }
+    }
+
+    async fn hear(&self) {
+        loop {
+            match self.store.subscribe(names::ENDED).await {
+                Ok(mut ended) => {
+                    while let Some(message) = ended.next().await {
+                        if let Some(sid) =
+                            std::str::from_utf8(&message).ok().and_then(|sid| SessionId::parse(sid).ok())
+                        {
+                            self.cache.forget(&sid);
+                        }
+                    }
+                }
+                Err(down) => tracing::warn!(error = %down.source, "cannot hear of ended sessions"),
+            }
+            tokio::time::sleep(RESUBSCRIBE_AFTER).await;
+        }
+    }
+
+    /// Drops a session that is no longer stored, here and in the other replicas.
+    async fn forget(&self, sid: &SessionId, reason: EndReason) {
+        tracing::info!(%sid, reason = reason.as_str(), "session ended");
+        self.cache.forget(sid);
+        if let Err(down) =
+            self.store.publish(names::ENDED, Bytes::copy_from_slice(sid.as_str().as_bytes())).await
+        {
+            // The others look at the store again after `cache_for`.
+            tracing::warn!(%sid, error = %down.source, "other replicas were not told of an ended session");
+        }
+    }
+
+    /// Revokes at Cognito, on its own time: nobody waits, and a failure changes nothing here.
+    fn revoke(&self, refresh: Option<Secret>) {
+        let Some(refresh) = refresh else { return };
+        let (provider, deadline) = (Arc::clone(&self.provider), self.policy.ask_for);
+        tokio::spawn(async move {
+            match tokio::time::timeout(deadline, provider.revoke(&refresh)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "refresh token was not revoked at cognito"),
+                Err(_) => tracing::warn!("cognito did not answer a revocation"),
+            }
+        });
+    }
 }

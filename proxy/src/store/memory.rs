@@ -19,7 +19,7 @@ use super::{Store, StoreDown};
 /// How many messages a slow subscriber may be behind; it misses what is older.
 const BACKLOG: usize = 1024;
 
-/// A store that forgets everything when the process ends. Expired records are swept with every write.
+/// A store that forgets everything when the process ends. Expired records are swept with every call.
 ///
 /// It is bounded: when full it refuses new records as a Valkey with `maxmemory-policy noeviction` does, rather than
 /// drop a session somebody is using.
