@@ -12,6 +12,7 @@ use crate::{
     terms::{Resource, Scopes},
 };
 
+mod found;
 pub mod raw;
 mod resolve;
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Raw → [`Config`]: every value checked, every problem kept, none stops the others from being found.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use service::{Secret, config::Problems, telemetry::LogFormat};
 use url::Url;
 
 use super::{
     Cognito, Config, Limits, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault,
+    found::Found,
     raw::{self, Raw},
 };
 use crate::{
@@ -52,60 +53,6 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
             })
         }
         _ => Err(found.0),
-    }
-}
-
-/// The problems so far, with the checks every section needs.
-struct Found(Problems);
-
-impl Found {
-    fn say(&mut self, key: &str, message: impl Into<String>) {
-        self.0.push(key, message.into());
-    }
-
-    /// The value, or a problem at `key`.
-    fn check<T, E: std::fmt::Display>(&mut self, key: &str, value: Result<T, E>) -> Option<T> {
-        value.map_err(|error| self.say(key, error.to_string())).ok()
-    }
-
-    fn seconds(&mut self, key: &str, value: u64, least: u64, most: u64) -> Duration {
-        if !(least..=most).contains(&value) {
-            self.say(key, format!("must be between {least} and {most} seconds"));
-        }
-        Duration::from_secs(value)
-    }
-
-    fn address(&mut self, key: &str, value: &str) -> Option<SocketAddr> {
-        let parsed = value.parse();
-        if parsed.is_err() {
-            self.say(key, "must be ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443");
-        }
-        parsed.ok()
-    }
-
-    /// A file that can be read now; empty means none.
-    fn file(&mut self, key: &str, value: &str) -> Option<PathBuf> {
-        if value.is_empty() {
-            return None;
-        }
-        let path = PathBuf::from(value);
-        match fs::File::open(&path) {
-            Ok(_) => Some(path),
-            Err(error) => {
-                self.say(key, format!("cannot read {value}: {error}"));
-                None
-            }
-        }
-    }
-
-    fn url(&mut self, key: &str, value: &str) -> Option<Url> {
-        match Url::parse(value) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
-            _ => {
-                self.say(key, "must be an absolute http or https URL");
-                None
-            }
-        }
     }
 }
 
@@ -275,8 +222,7 @@ fn cognito(raw: &raw::Cognito, server: Option<&Server>, found: &mut Found) -> Op
     if !raw.scopes.iter().any(|scope| scope == "openid") {
         found.say("cognito.scopes", "must hold openid: without it Cognito gives no ID token");
     }
-    let client_secret = one_secret(
-        found,
+    let client_secret = found.one_secret(
         ("cognito.client_secret", raw.client_secret.as_ref()),
         ("cognito.client_secret_file", &raw.client_secret_file),
     );
@@ -357,7 +303,7 @@ fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
 fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
     let refresh_before = found.seconds("vault.refresh_before_seconds", raw.refresh_before_seconds, 0, 3600);
     let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 300);
-    let written = one_secret(found, ("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
+    let written = found.one_secret(("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
     let passphrase = raw.passphrase.as_ref().filter(|text| !text.expose().is_empty());
     let (keys, keys_are_ephemeral) = match (written, passphrase) {
         (Some(_), Some(_)) => {
@@ -375,26 +321,6 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         (None, None) => (KeyRing::ephemeral(), true),
     };
     Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, cache_entries: raw.cache_entries })
-}
-
-/// A secret that may be given as text or as a file, but not as both.
-fn one_secret(found: &mut Found, text: (&str, Option<&Secret>), file: (&str, &String)) -> Option<Secret> {
-    let written = text.1.filter(|secret| !secret.expose().is_empty());
-    match (written, file.1.is_empty()) {
-        (Some(_), false) => {
-            found.say(text.0, format!("is set, and so is {}: choose one", file.0));
-            None
-        }
-        (Some(secret), true) => Some(secret.clone()),
-        (None, true) => None,
-        (None, false) => match fs::read_to_string(file.1) {
-            Ok(content) => Some(Secret::new(content.trim().to_owned())),
-            Err(error) => {
-                found.say(file.0, format!("cannot read {}: {error}", file.1));
-                None
-            }
-        },
-    }
 }
 
 fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
