@@ -121,7 +121,7 @@ impl CognitoDouble {
         let domain_address = domain.local_addr().while_doing("read a listener's address")?;
         let issuer_url = format!("http://{issuer_address}/{}", options.pool_id);
         let domain_url = format!("http://{domain_address}");
-        // RSA keys take a tenth of a second, which the other tasks of this thread shall not wait for.
+        // The first RSA keys take a tenth of a second each, which the other tasks of this thread shall not wait for.
         let keys = tokio::task::spawn_blocking(KeyRing::generate).await.while_doing("make RSA keys")??;
         let (client_id, client_secret) = (options.client_id.clone(), options.client_secret.clone());
         let world = World::new(options, issuer_url.clone(), domain_url.clone(), keys);

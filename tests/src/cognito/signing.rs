@@ -1,5 +1,10 @@
 //! The pool's keys, and every wrong way to sign a token.
 
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use aws_lc_rs::{
     encoding::AsDer,
     hmac, rand,
@@ -12,7 +17,7 @@ use base64::{
 };
 use serde_json::{Value, json};
 
-use crate::trouble::{Outcome, While};
+use crate::trouble::{Outcome, Trouble, While};
 
 /// How a token is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +42,16 @@ pub enum Forgery {
 #[derive(Debug)]
 pub(super) struct SigningKey {
     kid: String,
-    pair: KeyPair,
+    pair: Arc<KeyPair>,
 }
+
+/// RSA keys that pools of one process share, because making one takes a tenth of a second. Their ids are never shared, so
+/// a pool does not know another's tokens all the same. Neighbouring pools, and a pool before and after a rotation, have
+/// different keys; the last key is the stranger's.
+static SHARED_KEYS: [Mutex<Option<Arc<KeyPair>>>; 5] = [const { Mutex::new(None) }; 5];
+
+/// Which of them strangers sign with.
+const STRANGER: usize = 4;
 
 /// The keys of the pool: one for each kind of token, and those of before.
 #[derive(Debug)]
@@ -47,18 +60,24 @@ pub(super) struct KeyRing {
     pub(super) access: SigningKey,
     retired: Vec<SigningKey>,
     stranger: SigningKey,
+    /// Which pair of the shared keys signs now: 0 or 1.
+    turn: usize,
 }
 
 impl KeyRing {
     pub(super) fn generate() -> Outcome<Self> {
-        let key = SigningKey::generate;
-        Ok(Self { id: key()?, access: key()?, retired: Vec::new(), stranger: key()? })
+        static POOLS: AtomicUsize = AtomicUsize::new(0);
+        let turn = POOLS.fetch_add(1, Ordering::Relaxed) % 2;
+        let (id, access) = (SigningKey::shared(2 * turn)?, SigningKey::shared(2 * turn + 1)?);
+        Ok(Self { id, access, retired: Vec::new(), stranger: SigningKey::shared(STRANGER)?, turn })
     }
 
     /// New keys sign from now on; the old stay published until withdrawn.
     pub(super) fn rotate(&mut self) -> Outcome {
-        self.retired.push(std::mem::replace(&mut self.id, SigningKey::generate()?));
-        self.retired.push(std::mem::replace(&mut self.access, SigningKey::generate()?));
+        self.turn = 1 - self.turn;
+        let (id, access) = (SigningKey::shared(2 * self.turn)?, SigningKey::shared(2 * self.turn + 1)?);
+        self.retired.push(std::mem::replace(&mut self.id, id));
+        self.retired.push(std::mem::replace(&mut self.access, access));
         Ok(())
     }
 
@@ -98,8 +117,15 @@ impl KeyRing {
 }
 
 impl SigningKey {
-    fn generate() -> Outcome<Self> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).while_doing("make an RSA key")?;
+    /// The shared key of that number, made when first wanted, under an id of its own.
+    fn shared(number: usize) -> Outcome<Self> {
+        let place = SHARED_KEYS.get(number).ok_or_else(|| Trouble::new("no such RSA key"))?;
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = match &*place {
+            Some(pair) => Arc::clone(pair),
+            None => Arc::new(KeyPair::generate(KeySize::Rsa2048).while_doing("make an RSA key")?),
+        };
+        *place = Some(Arc::clone(&pair));
         Ok(Self { kid: key_id(), pair })
     }
 
