@@ -1,1 +1,264 @@
-//! Being written.
+//! The OAuth authorization server that MCP clients talk to: one step a file, in the order a client meets them.
+//!
+//! ```text
+//! metadata ─▶ register ─▶ authorize ─▶ consent ─▶ (Cognito) ─▶ callback ─▶ token ─▶ refresh … ─▶ revoke
+//! ```
+//!
+//! It takes whole requests and gives whole answers; it never fails. Before the redirect URI is proven an error is a page,
+//! after it a redirect, at the machine endpoints JSON: [`reply`] does all three, and nothing else makes a response.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response};
+use service::Clock;
+
+use crate::keys::KeyRing;
+use crate::provider::IdentityProvider;
+use crate::store::Store;
+use crate::terms::{Resource, Scopes};
+use crate::tokens::AccessTokens;
+use crate::vault::Vault;
+
+mod authorize;
+mod browser;
+mod callback;
+mod clients;
+mod codes;
+mod consent;
+mod credentials;
+mod error;
+mod grants;
+mod metadata;
+mod opaque;
+mod pages;
+mod parameters;
+mod records;
+mod redirect;
+mod register;
+mod reply;
+mod revoke;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{ErrorCode, OAuthError};
+pub use redirect::{InvalidPattern, RedirectPattern};
+pub use reply::Outcome;
+
+/// The scope that asks for a refresh token (OpenID Connect Core section 11). Always accepted and never in a challenge.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
+/// One route of the edge that takes our tokens.
+#[derive(Debug, Clone)]
+pub struct ProtectedResource {
+    /// Where it is served: `/mcp`. `/` is the root.
+    pub path: String,
+    /// What it is called in `resource` and `aud`: the full URL of the route.
+    pub resource: Resource,
+    /// The scopes that can be asked for at it; the challenge names them.
+    pub scopes: Scopes,
+    /// Its name for people, on the consent page.
+    pub name: String,
+}
+
+/// What the authorization server is told once, at start.
+#[derive(Debug, Clone)]
+pub struct OAuthSettings {
+    /// The public origin, no trailing slash: byte-identical in metadata, `iss` and tokens.
+    pub issuer: String,
+    /// The routes that take our tokens.
+    pub resources: Vec<ProtectedResource>,
+    /// Every redirect URI a client may register must match one; checked again at each authorization.
+    pub allowed_redirect_uris: Vec<RedirectPattern>,
+    /// Where Cognito sends the browser back: the path of the redirect URI registered there.
+    pub callback_path: String,
+    /// How long our access tokens are valid.
+    pub access_token: Duration,
+    /// How long a refresh token may lie unused.
+    pub refresh_token: Duration,
+    /// How long a code may be redeemed.
+    pub code: Duration,
+    /// How long a person may take, once for consent and once for Cognito's pages.
+    pub transaction: Duration,
+    /// How long a registered client may go unused before it is forgotten.
+    pub client_ttl: Duration,
+    /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
+    pub session_max: Duration,
+    /// Takes a `resource` that is none of ours as absent, with a warning, instead of refusing it: for clients that send
+    /// their own loopback address (Cursor).
+    pub relax_resource: bool,
+}
+
+impl OAuthSettings {
+    /// The defaults, for an issuer and its routes.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, resources: Vec<ProtectedResource>) -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            issuer: issuer.into(),
+            resources,
+            allowed_redirect_uris: RedirectPattern::known(),
+            callback_path: "/auth/callback".to_owned(),
+            access_token: Duration::from_secs(60 * 60),
+            refresh_token: 30 * DAY,
+            code: Duration::from_secs(60),
+            transaction: Duration::from_secs(10 * 60),
+            client_ttl: 90 * DAY,
+            session_max: 30 * DAY,
+            relax_resource: false,
+        }
+    }
+}
+
+/// The endpoints of the authorization server; nothing else reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// RFC 8414 metadata of the server.
+    ServerMetadata,
+    /// RFC 9728 metadata of the protected resource with this index in the settings.
+    ResourceMetadata(usize),
+    /// RFC 7591 dynamic client registration.
+    Register,
+    /// The authorization endpoint; shows the consent page.
+    Authorize,
+    /// Where the consent page is sent to.
+    Consent,
+    /// Where Cognito sends the browser back.
+    Callback,
+    /// The token endpoint.
+    Token,
+    /// RFC 7009 revocation.
+    Revoke,
+}
+
+impl Endpoint {
+    /// The endpoint's name in logs and metrics.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ServerMetadata => "oauth_server_metadata",
+            Self::ResourceMetadata(_) => "oauth_resource_metadata",
+            Self::Register => "oauth_register",
+            Self::Authorize => "oauth_authorize",
+            Self::Consent => "oauth_consent",
+            Self::Callback => "oauth_callback",
+            Self::Token => "oauth_token",
+            Self::Revoke => "oauth_revoke",
+        }
+    }
+
+    /// Whether pages of other origins may read the answer: what machines call, never what browsers show.
+    fn is_cross_origin(self) -> bool {
+        match self {
+            Self::ServerMetadata
+            | Self::ResourceMetadata(_)
+            | Self::Register
+            | Self::Token
+            | Self::Revoke => true,
+            Self::Authorize | Self::Consent | Self::Callback => false,
+        }
+    }
+}
+
+/// A whole request; the pipeline has capped and read the body.
+#[derive(Debug, Clone)]
+pub struct OAuthRequest {
+    /// The method.
+    pub method: Method,
+    /// The query as sent, without `?`.
+    pub query: Option<String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+    /// Who asks, for the log.
+    pub client_ip: IpAddr,
+}
+
+/// The authorization server. One for the process, shared.
+pub struct OAuth {
+    settings: OAuthSettings,
+    records: records::Records,
+    vault: Arc<Vault>,
+    provider: Arc<dyn IdentityProvider>,
+    verifier: Arc<cognito::Verifier>,
+    tokens: Arc<AccessTokens>,
+    keys: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the authorization server works with.
+pub struct Parts {
+    /// Where clients, sign-ins, codes and grants are kept.
+    pub store: Arc<dyn Store>,
+    /// Where sessions are kept.
+    pub vault: Arc<Vault>,
+    /// Cognito.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Verifies Cognito's tokens.
+    pub verifier: Arc<cognito::Verifier>,
+    /// Issues our access tokens.
+    pub tokens: Arc<AccessTokens>,
+    /// Seals and signs.
+    pub keys: Arc<KeyRing>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl OAuth {
+    /// Puts the server together.
+    #[must_use]
+    pub fn new(settings: OAuthSettings, parts: Parts) -> Self {
+        let Parts { store, vault, provider, verifier, tokens, keys, clock } = parts;
+        let records = records::Records::new(store, Arc::clone(&keys));
+        Self { settings, records, vault, provider, verifier, tokens, keys, clock }
+    }
+
+    /// The endpoint at a normalised path, if it is one of ours.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> Option<Endpoint> {
+        match path {
+            "/.well-known/oauth-authorization-server" => Some(Endpoint::ServerMetadata),
+            "/register" => Some(Endpoint::Register),
+            "/authorize" => Some(Endpoint::Authorize),
+            "/consent" => Some(Endpoint::Consent),
+            "/token" => Some(Endpoint::Token),
+            "/revoke" => Some(Endpoint::Revoke),
+            _ if path == self.settings.callback_path => Some(Endpoint::Callback),
+            _ => metadata::resource_at(&self.settings, path).map(Endpoint::ResourceMetadata),
+        }
+    }
+
+    /// The RFC 9728 metadata URL of a resource, for `WWW-Authenticate: Bearer resource_metadata="…"`.
+    #[must_use]
+    pub fn resource_metadata_url(&self, path: &str) -> String {
+        format!("{}{}", self.settings.issuer, metadata::resource_path(path))
+    }
+
+    /// Answers. Errors become RFC bodies, pages or redirects; the response carries an [`Outcome`] extension.
+    pub async fn answer(&self, endpoint: Endpoint, request: OAuthRequest) -> Response<Bytes> {
+        if endpoint.is_cross_origin() && request.method == Method::OPTIONS {
+            return reply::preflight();
+        }
+        let answered = match endpoint {
+            Endpoint::ServerMetadata => metadata::server(&self.settings, &request),
+            Endpoint::ResourceMetadata(index) => metadata::resource(&self.settings, index, &request),
+            Endpoint::Register => self.register(&request).await,
+            Endpoint::Authorize => self.authorize(&request).await,
+            Endpoint::Consent => self.consent(&request).await,
+            Endpoint::Callback => self.callback(&request).await,
+            Endpoint::Token => self.token(&request).await,
+            Endpoint::Revoke => self.revoke(&request).await,
+        };
+        reply::finish(endpoint, &self.settings.issuer, answered)
+    }
+
+    /// The resource a `resource` parameter stands for; absent means the only one (RFC 8707 section 2).
+    fn resource(&self, asked: Option<&str>) -> Result<&ProtectedResource, OAuthError> {
+        metadata::choose_resource(&self.settings, asked)
+    }
+}

@@ -4,6 +4,10 @@ use async_trait::async_trait;
 use service::Secret;
 use url::Url;
 
+mod cognito;
+
+pub use cognito::{Cognito, CognitoSettings};
+
 /// What goes to Cognito's authorization endpoint.
 #[derive(Debug)]
 pub struct SignIn<'a> {

@@ -1,0 +1,70 @@
+//! One HTTP request to Cognito: bounded in time and size, and never followed elsewhere.
+
+use std::time::Duration;
+
+use openidconnect::{HttpRequest, HttpResponse};
+
+/// Longest wait for a whole answer. The browser waits meanwhile.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer; three tokens with many claims are about 30 kB.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+
+/// Why there is no answer to conclude anything from. Holds nothing of the answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAnswer {
+    /// Not connected, cut off, or too slow.
+    #[error("no answer")]
+    Transport(#[source] reqwest::Error),
+    /// 429 or 5xx, or a redirect.
+    #[error("answered with status {0}")]
+    Status(u16),
+    /// Longer than anything Cognito says.
+    #[error("answer too large")]
+    TooLarge,
+    /// Neither tokens nor an OAuth error.
+    #[error("answer is not one of the protocol")]
+    Unreadable,
+    /// An OAuth error that says to try again.
+    #[error("answered that it is unavailable")]
+    Busy,
+    /// Asked a moment ago, and failed.
+    #[error("failed a moment ago")]
+    FailedBefore,
+}
+
+/// Sends a request and reads the whole answer. Statuses that are no OAuth answer are errors here.
+pub(super) async fn fetch(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
+    let (parts, body) = request.into_parts();
+    let sent = http
+        .request(parts.method, parts.uri.to_string())
+        .headers(parts.headers)
+        .body(body)
+        .timeout(TIMEOUT)
+        .send()
+        .await
+        .map_err(transport)?;
+    let status = sent.status();
+    if status.is_server_error() || status.is_redirection() || matches!(status.as_u16(), 408 | 425 | 429) {
+        return Err(NoAnswer::Status(status.as_u16()));
+    }
+    let mut answer = http::Response::new(Vec::new());
+    *answer.status_mut() = status;
+    *answer.headers_mut() = sent.headers().clone();
+    *answer.body_mut() = read(sent).await?;
+    Ok(answer)
+}
+
+async fn read(mut sent: reqwest::Response) -> Result<Vec<u8>, NoAnswer> {
+    let mut body = Vec::new();
+    while let Some(chunk) = sent.chunk().await.map_err(transport)? {
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(NoAnswer::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn transport(error: reqwest::Error) -> NoAnswer {
+    NoAnswer::Transport(error.without_url())
+}
