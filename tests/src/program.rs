@@ -141,6 +141,14 @@ impl Program {
         std::fs::write(&self.config, settings.text()).while_doing("rewrite a configuration file")
     }
 
+    /// Sends it a signal, such as `TERM` or `HUP`.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: &str) -> Outcome {
+        self.process.signal(signal)
+    }
+
     /// The process itself: its log, its signals, its end.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process

@@ -1,0 +1,115 @@
+//! Starting, being looked after, and stopping.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use stack::{client::Era, stack::Stack};
+
+#[tokio::test]
+async fn a_stop_finishes_what_runs_and_takes_nothing_new() {
+    let mut stack = Stack::builder().echo_routes().start().await.unwrap();
+    let session = stack.sign_in_at("/echo", "alice").await.unwrap();
+    let url = session.client.endpoint().join("/echo/slow").unwrap();
+    let request = session.client.request("POST", &url).unwrap().bearer_auth(&session.tokens.access);
+    let running = tokio::spawn(request.body("x").send());
+    stack.echo.wait_seen(1).await.unwrap();
+
+    let address = stack.proxies[0].program.public();
+    let program = &mut stack.proxies[0].program;
+    program.signal("TERM").unwrap();
+    let started = Instant::now();
+    while tokio::net::TcpStream::connect(address).await.is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(20), "still accepts connections");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(program.process().is_running(), "a request is still running");
+    stack.echo.release();
+    assert_eq!(running.await.unwrap().unwrap().status(), 200);
+    let status = stack.proxies[0].program.process().wait_ended().await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_stop_waits_only_so_long() {
+    let mut stack =
+        Stack::builder().echo_routes().proxy_setting("server.drain_seconds", 1).start().await.unwrap();
+    let session = stack.sign_in_at("/echo", "alice").await.unwrap();
+    let url = session.client.endpoint().join("/echo/slow").unwrap();
+    let request = session.client.request("POST", &url).unwrap().bearer_auth(&session.tokens.access);
+    let running = tokio::spawn(request.body("x").send());
+    stack.echo.wait_seen(1).await.unwrap();
+    stack.proxies[0].program.signal("TERM").unwrap();
+    stack.proxies[0].program.process().wait_ended().await.unwrap();
+    assert!(running.await.unwrap().is_err(), "the request was cut");
+}
+
+#[tokio::test]
+async fn the_adapter_stops_on_sigterm() {
+    let mut stack = Stack::start().await.unwrap();
+    stack.adapter.program.signal("TERM").unwrap();
+    assert_eq!(stack.adapter.program.process().wait_ended().await.unwrap().code(), Some(0));
+    let session = stack.sign_in("alice").await.unwrap();
+    let answer = session.client.probe(&session.tokens.access).await.unwrap();
+    assert_eq!(answer.status, 502, "an upstream that is away is not the client's fault: {}", answer.text);
+}
+
+#[tokio::test]
+async fn admin_listeners_answer_and_the_public_one_only_healthz() {
+    let stack = Stack::start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    session.client.probe(&session.tokens.access).await.unwrap();
+    for program in [&stack.proxies[0].program, &stack.adapter.program] {
+        assert_eq!(program.admin("/livez").await.unwrap().0, 200);
+        let (status, checks) = program.admin("/readyz").await.unwrap();
+        assert_eq!(status, 200);
+        assert!(serde_json::from_str::<Value>(&checks).unwrap()["checks"].is_object(), "{checks}");
+        let (status, metrics) = program.admin("/metrics").await.unwrap();
+        assert_eq!(status, 200);
+        assert!(metrics.contains("# TYPE") && metrics.contains("requests_total"), "{metrics}");
+        assert!(!metrics.contains("alice"), "{metrics}");
+    }
+    assert_eq!(session.client.load("/healthz").await.unwrap().status, 200);
+    for path in ["/metrics", "/readyz", "/livez"] {
+        assert_eq!(session.client.load(path).await.unwrap().status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_master_switch_works_without_a_restart() {
+    let stack = Stack::builder().echo_routes().start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let proxy = &stack.proxies[0];
+    let mut off = proxy.settings.clone();
+    off.set("mcp.enabled", false);
+    for (settings, expected) in [(&off, 503), (&proxy.settings, 200)] {
+        proxy.program.rewrite(settings).unwrap();
+        proxy.program.signal("HUP").unwrap();
+        let started = Instant::now();
+        let answer = loop {
+            let answer = session.client.probe(&session.tokens.access).await.unwrap();
+            if answer.status == expected {
+                break answer;
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "still {}", answer.status);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        if expected == 503 {
+            assert!(answer.text.contains("switched off"), "{}", answer.text);
+            assert!(answer.header("retry-after").parse::<u32>().is_ok());
+            assert_eq!(session.client.load("/healthz").await.unwrap().status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_master_switch_has_its_old_name_in_the_environment() {
+    let stack = Stack::start().await.unwrap();
+    let mut environment = stack.environment();
+    environment.insert("ENABLE_AI_MCP_RUNTIME".to_owned(), "false".to_owned());
+    let mut settings = stack.proxies[0].settings.clone();
+    settings.set("server.listen", "127.0.0.1:0");
+    let second = stack::proxy::Proxy::start(settings, &environment).await.unwrap();
+    let client = stack.client("/mcp").unwrap().through(&second.origin).unwrap();
+    let request = client.rpc(Era::Modern, "", "tools/list", &json!({})).unwrap();
+    assert_eq!(client.send(request).await.unwrap().status, 503);
+}

@@ -1,0 +1,120 @@
+//! Too much, too large, too slow: refused with a status that says so, and others are served meanwhile.
+
+use std::{io::Write, time::Duration};
+
+use serde_json::{Value, json};
+use stack::{client::Era, stack::Stack};
+use tokio::time::timeout;
+
+use crate::tls;
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_413() {
+    let stack = Stack::builder().proxy_setting("limits.body_bytes", 2000).start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let client = &session.client;
+    let bearer = &session.tokens.access;
+    let large = json!({ "name": "get_me", "arguments": { "padding": "x".repeat(4000) } });
+    let request = client.rpc(Era::Modern, bearer, "tools/call", &large).unwrap();
+    let answer = client.send(request).await.unwrap();
+    assert_eq!(answer.status, 413, "{}", answer.text);
+    assert!(
+        answer.json["reason"] == "body_too_large" || answer.text.contains("body_too_large"),
+        "{}",
+        answer.text
+    );
+
+    // Without a length known beforehand.
+    let chunks = futures_util::stream::iter((0..40).map(|_| Ok::<_, std::io::Error>("x".repeat(100))));
+    let request = client.request("POST", client.endpoint()).unwrap().bearer_auth(bearer);
+    let request = request.header("content-type", "application/json").body(reqwest::Body::wrap_stream(chunks));
+    assert_eq!(client.send(request).await.unwrap().status, 413);
+    assert_eq!(client.probe(bearer).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn headers_that_are_too_large_or_too_many_are_431() {
+    let stack = Stack::builder()
+        .proxy_setting("limits.header_bytes", 16384)
+        .proxy_setting("limits.headers", 50)
+        .start()
+        .await
+        .unwrap();
+    let client = stack.client("/mcp").unwrap();
+    let large = client.rpc(Era::Modern, "x", "tools/list", &Value::Null).unwrap();
+    assert_eq!(client.send(large.header("x-large", "y".repeat(30_000))).await.unwrap().status, 431);
+    let mut many = client.rpc(Era::Modern, "x", "tools/list", &Value::Null).unwrap();
+    for number in 0..60 {
+        many = many.header(format!("x-{number}"), "y");
+    }
+    assert_eq!(client.send(many).await.unwrap().status, 431);
+    assert_eq!(client.load("/healthz").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_request_head_that_never_ends_is_cut() {
+    let stack = Stack::builder().proxy_setting("limits.header_timeout_seconds", 1).start().await.unwrap();
+    let mut connection = tls::connect(&stack, tls::Wanted::default()).await.unwrap();
+    let cut = tokio::task::spawn_blocking(move || {
+        connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ").unwrap();
+        connection.flush().unwrap();
+        tls::read_to_end(&mut connection)
+    });
+    let answer = timeout(Duration::from_secs(20), cut).await.unwrap().unwrap();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn requests_beyond_the_rate_are_429_with_retry_after() {
+    let stack = Stack::builder().proxy_setting("limits.requests_per_minute", 2).start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let mut limited = None;
+    for _ in 0..200 {
+        let answer = session.client.probe(&session.tokens.access).await.unwrap();
+        if answer.status != 200 {
+            limited = Some(answer);
+            break;
+        }
+    }
+    let limited = limited.unwrap();
+    assert_eq!(limited.status, 429);
+    assert!(limited.header("retry-after").parse::<u32>().is_ok());
+    let other = stack.sign_in("bob").await.unwrap();
+    assert_eq!(
+        other.client.probe(&other.tokens.access).await.unwrap().status,
+        200,
+        "others are not concerned"
+    );
+}
+
+#[tokio::test]
+async fn bad_input_keeps_the_connection_and_never_panics() {
+    let mut stack = Stack::start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let client = &session.client;
+    let post = || client.request("POST", client.endpoint()).unwrap().bearer_auth(&session.tokens.access);
+    let bodies = [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\"x\"",
+        "{\"jsonrpc\":\"2.0\"}",
+        "\u{0}",
+        "[{\"jsonrpc\":\"2.0\",\"id\":1}]",
+    ];
+    for body in bodies {
+        let request = post().header("content-type", "application/json").body(body);
+        let answer = client.send(request).await.unwrap();
+        assert_eq!(answer.status, 400, "{body:?}: {}", answer.text);
+    }
+    let answer = client.send(post().header("content-type", "text/plain").body("hello")).await.unwrap();
+    assert_eq!(answer.status, 415, "{}", answer.text);
+    for path in ["/nowhere", "/mcp/../healthz%2e", "/%00", "//mcp", "/mcp%2f"] {
+        let answer = client.load(&format!("{}{path}", stack.origin())).await.unwrap();
+        assert!((400..500).contains(&answer.status), "{path}: {}", answer.status);
+    }
+    assert_eq!(client.probe(&session.tokens.access).await.unwrap().status, 200);
+    assert!(!stack.logs().contains("panicked"));
+    assert!(stack.proxy().unwrap().program.process().is_running());
+}
