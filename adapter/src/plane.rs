@@ -196,23 +196,30 @@ impl Plane {
         session: &Session,
         budget: &budget::Budget,
     ) -> Result<Vec<u8>, PlaneError> {
+        let mut last = false;
         loop {
             let opening = session.open().await;
-            let cookies = session.header();
+            let sent = session.header();
             let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer.clone())]);
-            if let Some(cookies) = cookies.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+            if let Some(cookies) = sent.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
                 headers.insert(COOKIE, sensitive(cookies));
             }
             let answer = self.send(caller, &self.settings.base_url, path, headers).await?;
             self.note_limits(&answer, budget);
-            if answer.status() == StatusCode::UNAUTHORIZED {
-                if let Some(sent) = &cookies {
+            match (answer.status(), &sent) {
+                (StatusCode::UNAUTHORIZED, Some(sent)) => {
                     session.forget(sent);
-                    continue;
+                    if !last {
+                        last = true;
+                        continue;
+                    }
                 }
-            } else if !answer.status().is_server_error() {
-                session.store(answer.headers());
+                (status, _) if status.is_success() || status.is_client_error() => {
+                    session.store(answer.headers())
+                }
+                _ => {}
             }
+            // The next request of this user may go on as soon as the cookies are known.
             drop(opening);
             return read(answer, Mode::Identity).await;
         }

@@ -105,10 +105,12 @@ pub async fn run(
     };
 
     let ready: Arc<dyn ReadyCheck> = Arc::new(KeysReady(keys.clone()));
+    let admin_address = listeners.admin.local_addr().map_err(RunError::Serve)?;
     let admin = Admin::new(metrics.registry(), vec![ready], shutdown.clone());
     let admin = tokio::spawn(admin.serve(listeners.admin));
     let warming = tokio::spawn(warm(keys));
-    tracing::info!(listen = %listeners.public.local_addr(), "serving");
+    tracing::info!(listener = "public", addr = %listeners.public.local_addr(), "listening");
+    tracing::info!(listener = "admin", addr = %admin_address, "listening");
     let drained = serve::run(listeners.public, Plain, limits, make_front, shutdown).await;
     warming.abort();
     admin.abort();

@@ -149,9 +149,12 @@ impl From<PlaneError> for Failure {
                     ..Self::of(Code::RateLimited, "Plane's request limit for this user is reached.")
                 }
             }
-            PlaneError::IdentityRefused(_) => {
-                Self::of(Code::CredentialRejected, "Plane did not accept the signed-in user here.")
-            }
+            PlaneError::IdentityRefused(_) => Self {
+                hint: "The user should sign in again. If that does not help, this Plane does not take signed-in \
+                    users here, and its administrator has to know."
+                    .to_owned(),
+                ..Self::of(Code::CredentialRejected, "Plane did not accept the signed-in user here.")
+            },
             PlaneError::KeyRefused => Self::of(
                 Code::CredentialRejected,
                 "Plane does not accept this API key: unknown, expired or revoked.",

@@ -1,0 +1,124 @@
+//! What Plane sees of a caller: exactly their own credential, one session, and no more requests than allowed.
+
+use serde_json::json;
+
+use crate::canned::{Plane, Reply};
+use crate::client::{Stack, call, text_of};
+
+#[tokio::test]
+async fn a_signed_in_user_is_one_session_however_many_calls() {
+    let stack = Stack::start().await;
+    let calls = (0..10).map(|_| stack.answer("list_projects", json!({"workspace_slug": "acme"})));
+    futures_util::future::join_all(calls).await;
+    assert_eq!(stack.plane.sessions(), 1);
+    for seen in stack.plane.seen().iter().skip(1) {
+        assert_eq!(seen.header("cookie"), Some("session-id=s1"), "foreign cookies are not kept");
+    }
+}
+
+#[tokio::test]
+async fn two_users_never_share_a_session() {
+    let stack = Stack::start().await;
+    let request = |user: &str| {
+        let body = call("list_projects", &json!({"workspace_slug": "acme"}));
+        stack.post(body).bearer_auth(stack.pool.id_token(user))
+    };
+    for user in ["alice", "bob", "alice", "bob"] {
+        stack.result_of(request(user)).await;
+    }
+    let cookies: Vec<_> =
+        stack.plane.seen().iter().map(|seen| seen.header("cookie").map(str::to_owned)).collect();
+    let session = |id: &str| Some(format!("session-id={id}"));
+    assert_eq!(cookies, [None, None, session("s1"), session("s2")]);
+}
+
+#[tokio::test]
+async fn a_session_that_ended_is_opened_anew_and_the_call_succeeds() {
+    let stack = Stack::start().await;
+    let path = "/api/users/me/workspaces/";
+    let good = Reply::captured("app_list_workspaces");
+    let ended = Reply::captured("app_no_session");
+    stack.plane.answers(path, vec![good.clone(), ended, good]);
+    stack.answer("list_workspaces", json!({})).await;
+    stack.answer("list_workspaces", json!({})).await;
+    assert_eq!(stack.plane.sessions(), 2);
+    assert_eq!(stack.plane.seen().len(), 3);
+}
+
+#[tokio::test]
+async fn plane_gets_the_id_token_or_the_key_and_never_both() {
+    let stack = Stack::start().await;
+    let token = stack.pool.id_token("alice");
+    stack.answer("list_projects", json!({"workspace_slug": "acme"})).await;
+    let keyed = stack.post(call("list_projects", &json!({}))).header("x-api-key", "plane_api_1");
+    let result = stack.result_of(keyed.header("x-workspace-slug", "acme")).await;
+    assert_eq!(result["isError"], false, "{result}");
+    let [identity, key] = stack.plane.seen().try_into().unwrap();
+    assert_eq!(identity.header("authorization"), Some(format!("Bearer {token}").as_str()));
+    assert!(identity.header("x-api-key").is_none());
+    assert_eq!(key.header("x-api-key"), Some("plane_api_1"));
+    assert!(key.header("authorization").is_none() && key.header("cookie").is_none());
+}
+
+#[tokio::test]
+async fn keys_go_to_planes_own_address_and_identities_to_the_public_one() {
+    let direct = Plane::of_alice();
+    let more = format!("api_url = \"{}\"\nworkspace_slug = \"acme\"\n", direct.start().await);
+    let stack = Stack::with(&more, Plane::of_alice()).await;
+    let keyed = stack.post(call("get_me", &json!({}))).header("x-api-key", "plane_api_1");
+    assert_eq!(text_of(&stack.result_of(keyed).await)["email"], "alice@example.com");
+    stack.answer("get_me", json!({})).await;
+    assert_eq!((direct.seen().len(), stack.plane.seen().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn the_request_id_goes_on_to_plane() {
+    let stack = Stack::start().await;
+    let request = stack.as_alice(call("get_me", &json!({}))).header("x-request-id", "abc-123");
+    stack.result_of(request).await;
+    assert_eq!(stack.plane.seen()[0].header("x-request-id"), Some("abc-123"));
+}
+
+#[tokio::test]
+async fn the_budget_of_one_user_is_not_the_budget_of_another() {
+    let stack = Stack::with("requests_per_minute = 2\nworkspace_slug = \"acme\"\n", Plane::of_alice()).await;
+    let request =
+        |user: &str| stack.post(call("list_projects", &json!({}))).bearer_auth(stack.pool.id_token(user));
+    for _ in 0..2 {
+        assert_eq!(stack.result_of(request("alice")).await["isError"], false);
+    }
+    let refused = text_of(&stack.result_of(request("alice")).await);
+    assert_eq!(refused["code"], "plane.rate_limited");
+    assert_eq!(stack.result_of(request("bob")).await["isError"], false);
+    assert_eq!(stack.plane.seen().len(), 3);
+    stack.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(stack.result_of(request("alice")).await["isError"], false);
+}
+
+#[tokio::test]
+async fn plane_saying_how_long_to_wait_closes_the_budget() {
+    let stack = Stack::start().await;
+    stack.plane.answer("/api/v1/users/me/", Reply::captured("err_429"));
+    let request = || stack.post(call("get_me", &json!({}))).header("x-api-key", "plane_api_1");
+    for _ in 0..2 {
+        let refused = text_of(&stack.result_of(request()).await);
+        assert_eq!(refused["code"], "plane.rate_limited");
+        assert!(refused["recovery"]["hint"].as_str().unwrap().contains("34 seconds"), "{refused}");
+    }
+    assert_eq!(stack.plane.seen().len(), 1, "the second call does not reach plane");
+}
+
+#[tokio::test]
+async fn a_short_wait_is_waited_out() {
+    let stack = Stack::start().await;
+    let mut busy = Reply::captured("err_429");
+    busy.headers.retain(|(name, _)| name != "retry-after");
+    let busy = busy.with_header("retry-after", "1");
+    stack.plane.answers("/api/users/me/", vec![busy, Reply::captured("app_users_me")]);
+    let clock = stack.clock.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        clock.advance(std::time::Duration::from_secs(2));
+    });
+    assert_eq!(stack.answer("get_me", json!({})).await["display_name"], "alice");
+}
