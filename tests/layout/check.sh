@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The layout rules of this repository, as far as text can show them. Prints every breach as
-# `file:line: rule` and exits 1 if there is one. Run by `make check`; takes well under a second.
+# `file:line: rule` and exits 1 if there is one. Run by `make check`; takes a few seconds.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -28,12 +28,34 @@ done
 
 # --- product code without its tests and comments ----------------------------------------------------
 # One copy per file, line numbers kept: comment lines emptied, and all from `#[cfg(test)] mod …` on.
+# Modules that only tests have (`#[cfg(test)] mod name;`) are left out with all below them.
+TESTS_ONLY=()
+while IFS=: read -r file name; do
+  folder="${file%.rs}"
+  case "$file" in */lib.rs | */main.rs) folder="$(dirname "$file")" ;; esac
+  TESTS_ONLY+=("$folder/$name.rs" "$folder/$name/*")
+done < <(awk '
+  FNR == 1 { held = 0 }
+  /^[ \t]*#\[cfg\(test\)\]/ { held = 1; next }
+  held && /^[ \t]*(pub(\([a-z]+\))? )?mod [a-z_]+;/ { sub(/;.*/, ""); print FILENAME ":" $NF }
+  !/^[ \t]*#\[/ { held = 0 }' "${RUST[@]}")
+
+is_test() {
+  local pattern
+  case "$1" in tests/* | */tests/* | */benches/* | */examples/*) return 0 ;; esac
+  for pattern in "${TESTS_ONLY[@]}"; do
+    # shellcheck disable=SC2254 # a pattern
+    case "$1" in $pattern) return 0 ;; esac
+  done
+  return 1
+}
+
 for file in "${RUST[@]}"; do
-  case "$file" in tests/* | */tests/* | */tests.rs | */test_*.rs | */benches/* | */examples/*) continue ;; esac
+  if is_test "$file"; then continue; fi
   mkdir -p "$PRODUCT/$(dirname "$file")"
   awk '
     /^[ \t]*#\[cfg\(test\)\]/ { held = 1; print ""; next }
-    held { if ($0 ~ /^[ \t]*(pub )?mod [a-z_]+ *\{/) exit; held = 0; print ""; next }
+    held { if ($0 ~ /^[ \t]*(pub(\([a-z]+\))? )?mod [a-z_]+ *\{/) exit; held = 0; print ""; next }
     /^[ \t]*\/\// { print ""; next }
     { sub(/[ \t]\/\/ .*$/, ""); print }' "$file" >"$PRODUCT/$file"
 done
