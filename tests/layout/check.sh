@@ -68,7 +68,7 @@ forbid() {
     [ -e "$PRODUCT/$path" ] || continue
     while IFS= read -r found; do
       breach "${found%%:*}:$(cut -d: -f2 <<<"$found")" "$rule"
-    done < <(cd "$PRODUCT" && grep -rnE "$pattern" "$path" || true)
+    done < <(cd "$PRODUCT" && grep -rHnE "$pattern" "$path" || true)
   done
 }
 
