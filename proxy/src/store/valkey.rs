@@ -1,1 +1,302 @@
-//! Being written.
+//! Records in Valkey (or Redis 6.2 and later): standalone, behind sentinels, or a cluster.
+//!
+//! Every command has a deadline and none waits for a connection: while the server is away each call fails at once, and
+//! the client goes on connecting for ever. An ACL user needs `GET SET DEL GETDEL PEXPIRE EVAL EVALSHA PUBLISH SUBSCRIBE
+//! PING` on the prefix, and `HELLO SELECT INFO CLIENT` (on a cluster also `CLUSTER`) for the connection itself.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use fred::clients::{Client, SubscriberClient, WithOptions};
+use fred::error::{Error, ErrorKind};
+use fred::interfaces::{ClientLike, EventInterface, KeysInterface, PubsubInterface};
+use fred::types::config::{
+    ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig,
+};
+use fred::types::{Builder, ClientState, Expiration, SetOptions, Value};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use service::Secret;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinSet;
+
+use self::script::Script;
+use super::{Store, StoreDown};
+
+mod address;
+mod script;
+
+#[cfg(test)]
+pub(super) mod server;
+#[cfg(test)]
+mod tests;
+
+pub use self::address::InvalidUrl;
+
+/// How many commands may wait for their answers; beyond it they fail at once.
+const MAX_WAITING: usize = 10_000;
+/// How many messages a slow subscriber may be behind; it misses what is older.
+const BACKLOG: usize = 1024;
+/// Pauses between attempts to connect: first and longest, before jitter, in milliseconds.
+const RECONNECT_AFTER: (u32, u32) = (50, 2_000);
+/// Up to this many milliseconds are added to such a pause, so that replicas do not return in step.
+const RECONNECT_JITTER: u32 = 200;
+/// How often the subscription's connection is asked for a sign of life, since it may be silent for days.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// After how long a client that has given up for good (a URL or setting the server refuses) is started again.
+const RESTART_AFTER: Duration = Duration::from_secs(5);
+
+/// How to reach Valkey.
+#[derive(Debug, Clone)]
+pub struct ValkeySettings {
+    /// `redis`, `rediss` (TLS), `valkey` or `valkeys` (TLS), with `-cluster` or `-sentinel` appended where it is one:
+    /// `rediss://user:password@host:6380/0`, `redis-sentinel://host:26379/0?sentinelServiceName=main&node=other:26379`,
+    /// `redis-cluster://host:6379?node=other:6379`. TLS trusts the system's certificates.
+    pub url: Secret,
+    /// Put before every key and channel, so that one Valkey can serve several deployments.
+    pub prefix: String,
+    /// How long connecting may take, TLS and sign-in included.
+    pub connect_timeout: Duration,
+    /// How long a command may take.
+    pub command_timeout: Duration,
+}
+
+/// A store in Valkey. Dropping it closes the connections.
+pub struct Valkey {
+    client: WithOptions<Client>,
+    subscriber: SubscriberClient,
+    prefix: String,
+    swap: Script,
+    delete_if: Script,
+    /// Set while a connection to a server that has become read-only is being replaced.
+    leaving: Arc<AtomicBool>,
+    _tasks: JoinSet<()>,
+}
+
+impl Valkey {
+    /// Starts connecting, and waits for the first connection at most `connect_timeout`. A server that is down is no
+    /// error: every call reports it until it is there.
+    ///
+    /// # Errors
+    /// When the URL cannot be one of a Valkey server.
+    pub async fn connect(settings: &ValkeySettings) -> Result<Self, InvalidUrl> {
+        let builder = builder(settings)?;
+        let client = builder.build().map_err(|_| InvalidUrl::Refused)?;
+        let mut subscriber = builder.clone();
+        // In RESP3 a subscribed connection still answers commands, such as a heartbeat.
+        subscriber.with_config(|config| config.version = fred::types::RespVersion::RESP3);
+        let subscriber = subscriber.build_subscriber_client().map_err(|_| InvalidUrl::Refused)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(stay_connected(client.clone()));
+        tasks.spawn(stay_connected(subscriber.clone()));
+        tasks.spawn(resubscribe(subscriber.clone()));
+        tasks.spawn(heartbeat(subscriber.clone()));
+        if tokio::time::timeout(settings.connect_timeout, client.wait_for_connect()).await.is_err() {
+            tracing::warn!("valkey does not answer yet");
+        }
+        let options = Options {
+            // A command that was sent may have been done: only the caller knows whether to send it again.
+            max_attempts: Some(1),
+            timeout: Some(settings.command_timeout),
+            fail_fast: true,
+            ..Options::default()
+        };
+        Ok(Self {
+            client: client.with_options(&options),
+            subscriber,
+            prefix: settings.prefix.clone(),
+            swap: Script::new(script::SWAP),
+            delete_if: Script::new(script::DELETE_IF),
+            leaving: Arc::default(),
+            _tasks: tasks,
+        })
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Runs one operation, and turns every failure into the one that callers know.
+    async fn run<T>(
+        &self,
+        operation: &'static str,
+        command: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreDown> {
+        // Scripts take no `fail_fast` option, hence here. One that is overtaken by a disconnect waits out its deadline.
+        let answer = if self.client.state() == ClientState::Connected {
+            command.await
+        } else {
+            Err(Error::new(ErrorKind::IO, "not connected"))
+        };
+        answer.map_err(|error| {
+            if error.details().starts_with("READONLY") {
+                self.leave();
+            }
+            StoreDown { operation, source: error.into() }
+        })
+    }
+
+    /// Connects anew: after a failover the old primary may still answer, but only takes reads.
+    fn leave(&self) {
+        if self.leaving.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        tracing::warn!("valkey has become read-only, looking for its new primary");
+        let (client, leaving) = (Client::clone(&self.client), Arc::clone(&self.leaving));
+        tokio::spawn(async move {
+            let _ = client.force_reconnection().await;
+            leaving.store(false, Ordering::Release);
+        });
+    }
+}
+
+fn builder(settings: &ValkeySettings) -> Result<Builder, InvalidUrl> {
+    let mut config = address::parse(&settings.url)?;
+    // Not the commands' own flag: whether to give up when the very first attempt to connect fails.
+    config.fail_fast = false;
+    let (first, longest) = RECONNECT_AFTER;
+    let mut policy = ReconnectPolicy::new_exponential(0, first, longest, 2);
+    policy.set_jitter(RECONNECT_JITTER);
+    let mut builder = Builder::from_config(config);
+    builder.set_policy(policy);
+    builder.set_performance_config(PerformanceConfig {
+        default_command_timeout: settings.command_timeout,
+        broadcast_channel_capacity: BACKLOG,
+        ..PerformanceConfig::default()
+    });
+    builder.set_connection_config(ConnectionConfig {
+        connection_timeout: settings.connect_timeout,
+        internal_command_timeout: settings.connect_timeout,
+        max_command_attempts: 1,
+        max_command_buffer_len: MAX_WAITING,
+        reconnect_on_auth_error: true,
+        unresponsive: UnresponsiveConfig {
+            // A peer that vanished without a word is found by a command that nobody answers.
+            max_timeout: Some(settings.command_timeout * 2),
+            interval: settings.command_timeout / 2,
+        },
+        ..ConnectionConfig::default()
+    });
+    Ok(builder)
+}
+
+/// Keeps a client connected. It does so itself; this starts it again when it has given up for good.
+async fn stay_connected(client: impl ClientLike) {
+    loop {
+        match client.connect().await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(%error, "valkey refuses the connection"),
+            Err(error) => tracing::error!(%error, "the valkey client has stopped"),
+        }
+        tokio::time::sleep(RESTART_AFTER).await;
+    }
+}
+
+/// Subscribes again after every reconnect.
+async fn resubscribe(subscriber: SubscriberClient) {
+    let mut reconnects = subscriber.reconnect_rx();
+    loop {
+        match reconnects.recv().await {
+            Ok(_) | Err(RecvError::Lagged(_)) => {
+                if let Err(error) = subscriber.resubscribe_all().await {
+                    tracing::warn!(%error, "valkey subscriptions are not renewed");
+                }
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn heartbeat(subscriber: SubscriberClient) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        // A missing answer closes the connection, see `UnresponsiveConfig`.
+        let _: Result<Value, Error> = subscriber.ping(None).await;
+    }
+}
+
+/// Milliseconds to live. Zero is refused by the server, and would mean "for ever" nowhere here.
+fn milliseconds(ttl: Duration) -> i64 {
+    i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+#[async_trait]
+impl Store for Valkey {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
+        self.run("get", self.client.get(self.key(key))).await
+    }
+
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreDown> {
+        let ttl = Some(Expiration::PX(milliseconds(ttl)));
+        self.run("put", self.client.set(self.key(key), value, ttl, None, false)).await
+    }
+
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
+        let ttl = Some(Expiration::PX(milliseconds(ttl)));
+        let only_new = Some(SetOptions::NX);
+        let done: Option<String> =
+            self.run("put_new", self.client.set(self.key(key), value, ttl, only_new, false)).await?;
+        Ok(done.is_some())
+    }
+
+    async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
+        let arguments = vec![expected.into(), Value::Bytes(value), milliseconds(ttl).into()];
+        self.run("swap", self.swap.run(&*self.client, self.key(key), arguments)).await
+    }
+
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
+        self.run("take", self.client.getdel(self.key(key))).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<bool, StoreDown> {
+        self.run("delete", self.client.del(self.key(key))).await
+    }
+
+    async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown> {
+        let arguments = vec![expected.into()];
+        self.run("delete_if", self.delete_if.run(&*self.client, self.key(key), arguments)).await
+    }
+
+    async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
+        self.run("expire", self.client.pexpire(self.key(key), milliseconds(ttl), None)).await
+    }
+
+    async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
+        self.run("publish", self.client.publish(self.key(channel), Value::Bytes(message))).await
+    }
+
+    async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown> {
+        let channel = self.key(channel);
+        // Listen before subscribing, so that no message falls in between.
+        let messages = self.subscriber.message_rx();
+        self.run("subscribe", self.subscriber.subscribe(channel.clone())).await?;
+        let messages = stream::unfold((messages, channel), |(mut messages, channel)| async {
+            loop {
+                match messages.recv().await {
+                    Ok(message) if message.channel == channel.as_str() => {
+                        let bytes = message.value.into_bytes().unwrap_or_default();
+                        return Some((bytes, (messages, channel)));
+                    }
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        });
+        Ok(messages.boxed())
+    }
+
+    async fn ping(&self) -> Result<(), StoreDown> {
+        let answer: Value = self.run("ping", self.client.ping(None)).await?;
+        match answer.as_str().as_deref() {
+            Some("PONG") => Ok(()),
+            _ => Err(StoreDown {
+                operation: "ping",
+                source: Error::new(ErrorKind::Protocol, "not a pong").into(),
+            }),
+        }
+    }
+}
