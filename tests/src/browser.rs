@@ -187,3 +187,36 @@ fn is_same_place(url: &Url, other: &Url) -> bool {
         && url.port_or_known_default() == other.port_or_known_default()
         && url.path() == other.path()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        certificate::Authority,
+        cognito::{CognitoDouble, CognitoOptions},
+    };
+
+    #[tokio::test]
+    async fn a_person_signs_in_where_a_form_asks_for_it() {
+        let redirect_uri = "http://127.0.0.1:9/callback?keep=1";
+        let mut options = CognitoOptions::default();
+        options.redirect_uris.push(redirect_uri.to_owned());
+        let cognito = CognitoDouble::start(options).await.unwrap();
+        let browser = Browser::new(&Authority::new().unwrap().pem()).unwrap();
+        let mut url = Url::parse(&format!("{}/oauth2/authorize", cognito.domain_url())).unwrap();
+        url.query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &cognito.client_id)
+            .append_pair("redirect_uri", redirect_uri)
+            .append_pair("scope", "openid")
+            .append_pair("state", "abc");
+        let person = Person::new("alice", CognitoDouble::PASSWORD);
+        let callback = browser.sign_in(&url, &person).await.unwrap();
+        assert!(callback.code.is_some(), "{callback:?}");
+        assert_eq!((callback.state.as_deref(), callback.iss), (Some("abc"), None));
+
+        let stranger = Person::new("alice", "wrong");
+        let other = Browser::new(&Authority::new().unwrap().pem()).unwrap();
+        assert!(other.sign_in(&url, &stranger).await.is_err());
+    }
+}

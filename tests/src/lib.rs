@@ -14,6 +14,7 @@ pub mod browser;
 pub mod certificate;
 pub mod client;
 pub mod cognito;
+pub mod demo;
 pub mod echo;
 pub mod plane;
 pub mod ports;

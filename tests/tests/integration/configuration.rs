@@ -72,7 +72,7 @@ async fn every_problem_of_the_adapter_is_in_one_report() {
             "plane.base_url",
             "log.format",
         ];
-        let missing: Vec<&str> = keys.into_iter().filter(|key| !output.contains(&format!("{key}"))).collect();
+        let missing: Vec<&str> = keys.into_iter().filter(|key| !output.contains(*key)).collect();
         assert!(missing.is_empty(), "{command} does not report {missing:?} in:\n{output}");
     }
 }

@@ -1,11 +1,19 @@
 //! The programs as they are shipped, against real Valkey and doubles of Cognito and Plane. One module a feature.
 //!
 //! Each test starts a stack of its own on free ports, so all run at once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that fails says so by panicking, also in the functions beside the tests"
+)]
 
 mod api_key;
 mod clients;
 mod cognito_outages;
 mod configuration;
+mod demo;
 mod identity;
 mod lifecycle;
 mod limits;

@@ -195,19 +195,19 @@ async fn bad_input_at_the_token_endpoint_is_answered_in_rfc_words() {
     let found = client.discover().await.unwrap();
     let id = client.register_publicly(&found).await.unwrap();
     let id = ("client_id", id.as_str());
-    let cases: [(&[(&str, &str)], u16, &str); 5] = [
-        (&[], 400, "invalid_request"),
-        (&[("grant_type", "password"), id], 400, "unsupported_grant_type"),
-        (&[("grant_type", "refresh_token"), ("refresh_token", "mer.x.y"), id], 400, "invalid_grant"),
-        (&[("grant_type", "refresh_token"), ("grant_type", "refresh_token"), id], 400, "invalid_request"),
+    let cases = [
+        (vec![], 400, "invalid_request"),
+        (vec![("grant_type", "password"), id], 400, "unsupported_grant_type"),
+        (vec![("grant_type", "refresh_token"), ("refresh_token", "mer.x.y"), id], 400, "invalid_grant"),
+        (vec![("grant_type", "refresh_token"), ("grant_type", "refresh_token"), id], 400, "invalid_request"),
         (
-            &[("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "mcp-gone")],
+            vec![("grant_type", "refresh_token"), ("refresh_token", "x"), ("client_id", "mcp-gone")],
             401,
             "invalid_client",
         ),
     ];
     for (form, status, error) in cases {
-        let answer = client.token(&found, form).await.unwrap();
+        let answer = client.token(&found, &form).await.unwrap();
         assert_eq!((answer.status, &answer.json["error"]), (status, &json!(error)), "{form:?}");
         assert!(answer.header("cache-control").contains("no-store"));
     }

@@ -1,0 +1,20 @@
+//! `make demo` does what it says.
+
+use std::{collections::BTreeMap, ffi::OsStr};
+
+use stack::{ports::free_port, process::Process};
+
+#[tokio::test]
+async fn the_demo_shows_the_same_user_everywhere() {
+    let port = free_port().unwrap().to_string();
+    let program = OsStr::new(env!("CARGO_BIN_EXE_demo"));
+    let mut demo = Process::start("demo", program, ["--once", "--port", &port], &BTreeMap::new()).unwrap();
+    let status = demo.wait_ended().await.unwrap();
+    let output = demo.log().text();
+    assert_eq!(status.code(), Some(0), "{output}");
+    for line in
+        ["Cognito says I am: alice", "get_me: alice@example.com", "Plane saw: alice,", "same user: yes"]
+    {
+        assert!(output.contains(line), "no {line:?} in:\n{output}");
+    }
+}
