@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
@@ -42,6 +43,9 @@ use crate::{
 /// How many records the in-memory store holds; above it the oldest go.
 const MEMORY_RECORDS: usize = 100_000;
 
+/// How long the first connection to Valkey is waited for; then we start without, and `/readyz` says so.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Why the edge does not start.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {doing}")]
@@ -73,7 +77,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let drain = config.server.drain;
     let tls = config.tls.clone();
     let certificates = tls.map(Certificates::load).transpose().map_err(while_("read the certificate"))?;
-    let parts = assemble(config, &clock, drain)?;
+    let parts = assemble(config, &clock, drain).await?;
 
     let metrics = &parts.shared.metrics;
     let checks = parts.checks(certificates.clone(), Arc::clone(&clock));
@@ -89,6 +93,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     }
 
     let shared = parts.shared;
+    let vault = Arc::clone(&shared.vault);
     let handler =
         move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
     let (bound, limits) = (listeners.public, parts.limits);
@@ -96,6 +101,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
         Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
         None => serve::run(bound, Plain, limits, handler, shutdown).await,
     };
+    vault.landed().await;
     drained.map_err(while_("serve"))
 }
 
@@ -125,12 +131,8 @@ struct Assembled {
     limits: serve::Limits,
 }
 
-fn assemble(
-    config: Config,
-    clock: &Arc<dyn Clock>,
-    drain: std::time::Duration,
-) -> Result<Assembled, StartError> {
-    let store = open_store(config.valkey.as_ref(), clock)?;
+async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Result<Assembled, StartError> {
+    let store = open_store(config.valkey.as_ref(), clock).await?;
     if config.vault.keys_are_ephemeral {
         tracing::warn!(
             "no vault keys configured: they were made up, and every session ends with this process"
@@ -186,7 +188,10 @@ fn assemble(
     Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
 }
 
-fn open_store(valkey: Option<&config::Valkey>, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+async fn open_store(
+    valkey: Option<&config::Valkey>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, StartError> {
     let Some(valkey) = valkey else {
         tracing::warn!("no valkey configured: sessions are in this process's memory and end with it");
         return Ok(Arc::new(Memory::new(Arc::clone(clock), MEMORY_RECORDS)));
@@ -194,10 +199,10 @@ fn open_store(valkey: Option<&config::Valkey>, clock: &Arc<dyn Clock>) -> Result
     let settings = ValkeySettings {
         url: valkey.url.clone(),
         prefix: valkey.prefix.clone(),
+        connect_timeout: CONNECT_TIMEOUT,
         command_timeout: valkey.timeout,
-        ..ValkeySettings::default()
     };
-    Ok(Arc::new(Valkey::connect(&settings).map_err(while_("read valkey.url"))?))
+    Ok(Arc::new(Valkey::connect(&settings).await.map_err(while_("read valkey.url"))?))
 }
 
 fn cognito_keys(
@@ -279,7 +284,7 @@ fn origin(public_url: &str) -> Result<Origin, url::ParseError> {
     Ok(Origin { scheme, host: host.to_owned(), port })
 }
 
-fn serve_limits(limits: &config::Limits, drain: std::time::Duration) -> serve::Limits {
+fn serve_limits(limits: &config::Limits, drain: Duration) -> serve::Limits {
     serve::Limits {
         header_bytes: limits.header_bytes,
         headers: limits.headers,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use service::{Clock, Secret, Shutdown};
+use tokio::runtime::Handle;
 
 use self::cache::Cache;
 use self::record::Record;
@@ -198,6 +199,9 @@ impl Default for VaultPolicy {
     }
 }
 
+/// How often a stop looks whether refreshes are still under way.
+const LANDING_LOOK: Duration = Duration::from_millis(20);
+
 /// The vault. Shared by every request of the process; other processes share the store under it.
 pub struct Vault {
     store: Arc<dyn Store>,
@@ -208,10 +212,15 @@ pub struct Vault {
     policy: VaultPolicy,
     cache: Cache,
     flights: Flights,
+    /// Where refreshes run: they must outlive the request, and the serving thread, that began them.
+    runtime: Handle,
 }
 
 impl Vault {
-    /// A vault over `store`, sealed with `keys`.
+    /// A vault over `store`, sealed with `keys`. Refreshes run on the runtime this is called on.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(
         store: Arc<dyn Store>,
         keys: Arc<KeyRing>,
@@ -223,7 +232,8 @@ impl Vault {
         let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock));
         let cache = Cache::new(&policy, Arc::clone(&clock));
         let flights = Flights::default();
-        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights })
+        let runtime = Handle::current();
+        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights, runtime })
     }
 
     /// Stores a new session whose tokens the caller has verified. It lives for `pending_for` until [`Vault::keep`].
@@ -296,6 +306,19 @@ impl Vault {
         Ok(())
     }
 
+    /// Waits for the refreshes under way, at most as long as Cognito may take: what it has answered must be stored before
+    /// the process ends.
+    pub async fn landed(&self) {
+        let under_way = async {
+            while !self.flights.are_down() {
+                tokio::time::sleep(LANDING_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(self.policy.ask_for, under_way).await.is_err() {
+            tracing::warn!("a refresh was still under way when the process ended");
+        }
+    }
+
     /// Forgets sessions that other replicas end, until `shutdown`.
     pub async fn listen(self: Arc<Self>, shutdown: Shutdown) {
         tokio::select! {
@@ -338,7 +361,7 @@ impl Vault {
     fn revoke(&self, refresh: Option<Secret>) {
         let Some(refresh) = refresh else { return };
         let (provider, deadline) = (Arc::clone(&self.provider), self.policy.ask_for);
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             match tokio::time::timeout(deadline, provider.revoke(&refresh)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "refresh token was not revoked at cognito"),

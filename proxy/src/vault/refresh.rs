@@ -21,6 +21,9 @@ use super::{CognitoTokens, EndReason, LAST_SECONDS, Session, Vault, VaultError};
 use crate::provider::{ProviderError, TokenSet};
 use crate::terms::SessionId;
 
+/// For how many seconds new tokens are kept whose signing key is not known. Longer than unknown keys are waited for.
+const AWAIT_KEY: u64 = 60;
+
 type Answer = Result<Arc<Session>, Arc<VaultError>>;
 type Flight = Shared<BoxFuture<'static, Answer>>;
 
@@ -31,6 +34,11 @@ pub(super) struct Flights(Mutex<HashMap<SessionId, Flight>>);
 impl Flights {
     fn board(&self) -> MutexGuard<'_, HashMap<SessionId, Flight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn are_down(&self) -> bool {
+        self.board().is_empty()
     }
 }
 
@@ -114,7 +122,8 @@ impl Vault {
     }
 
     fn take_off(self: Arc<Self>, sid: SessionId) -> Flight {
-        let task = tokio::spawn(async move {
+        let runtime = self.runtime.clone();
+        let task = runtime.spawn(async move {
             let _landing = Landing(&self.flights, sid.clone());
             self.renew(&sid).await.map_err(Arc::new)
         });
@@ -258,8 +267,8 @@ impl Vault {
         if refresh.is_some() {
             session.tokens.refresh.clone_from(&refresh);
         }
-        let generation = found.record.generation + 1;
-        let record = Record { session, generation, unverified: Some(Unverified { access, id }) };
+        let (generation, since) = (found.record.generation + 1, self.clock.unix());
+        let record = Record { session, generation, unverified: Some(Unverified { access, id, since }) };
         self.put(found, record, refresh).await
     }
 
@@ -288,6 +297,10 @@ impl Vault {
         let (access, id) = match self.verify_new(&new, &session).await {
             Ok(claims) => claims,
             Err(error) if error.is_ours() => return Err(VaultError::unavailable("keys", error)),
+            // Signed with a key so new that its issuer's list is not yet due to be fetched again: wait for it.
+            Err(TokenError::UnknownKey) if self.clock.unix() < new.since + AWAIT_KEY => {
+                return Err(VaultError::unavailable("keys", TokenError::UnknownKey));
+            }
             Err(TokenError::SubjectChanged) => {
                 return Err(self.over(&found, EndReason::SubjectChanged).await);
             }
