@@ -1,1 +1,12 @@
+//! The authorization server in one process: a store in memory that can be stopped, a Cognito that signs real tokens, and
+//! a browser that keeps one cookie.
 
+mod authorization;
+mod metadata;
+mod outages;
+mod redemption;
+mod refresh;
+mod registration;
+mod revocation;
+mod sign_in;
+mod world;

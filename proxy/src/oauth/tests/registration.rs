@@ -1,0 +1,124 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde_json::json;
+
+use super::world::{Jar, VERIFIER, World, assert_error, json};
+
+#[tokio::test]
+async fn a_public_client_gets_an_id_and_no_secret() {
+    let world = World::new();
+    let response = world
+        .register_with(json!({
+            "redirect_uris": ["http://127.0.0.1:1234/cb"], "client_name": "Claude Code", "application_type": "native",
+            "logo_uri": "https://evil.example/logo.png", "something": { "new": [1] }, "scope": "plane:read",
+        }))
+        .await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let body = json(&response);
+    assert_eq!(body["token_endpoint_auth_method"], "none");
+    assert_eq!(body["grant_types"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!((&body["client_name"], &body["application_type"]), (&json!("Claude Code"), &json!("native")));
+    assert!(body.get("client_secret").is_none());
+    assert!(body.get("logo_uri").is_none());
+    assert!(!body["client_id"].as_str().unwrap().starts_with("https://"));
+}
+
+#[tokio::test]
+async fn cursor_registers_its_three_uris_in_one_call() {
+    let world = World::new();
+    let uris = json!([
+        "cursor://anysphere.cursor-mcp/oauth/callback",
+        "https://www.cursor.com/agents/mcp/oauth/callback",
+        "http://localhost:8787/callback",
+    ]);
+    let response = world.register_with(json!({ "redirect_uris": uris })).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(json(&response)["redirect_uris"], uris);
+}
+
+#[tokio::test]
+async fn unusable_metadata_is_refused_with_its_code() {
+    let world = World::new();
+    let many: Vec<_> = (0..11).map(|port| format!("http://localhost:{port}/")).collect();
+    for (metadata, error, why) in [
+        (json!({}), "invalid_redirect_uri", "redirect_uris_missing"),
+        (json!({ "redirect_uris": many }), "invalid_redirect_uri", "redirect_uris_too_many"),
+        (
+            json!({ "redirect_uris": ["javascript:alert(1)"] }),
+            "invalid_redirect_uri",
+            "redirect_uri_unusable",
+        ),
+        (
+            json!({ "redirect_uris": ["https://evil.example/cb"] }),
+            "invalid_redirect_uri",
+            "redirect_uri_not_allowed",
+        ),
+        (
+            json!({ "redirect_uris": "http://localhost/" }),
+            "invalid_client_metadata",
+            "registration_malformed",
+        ),
+        (json!([1]), "invalid_client_metadata", "registration_malformed"),
+        (
+            json!({ "redirect_uris": ["http://localhost/"], "token_endpoint_auth_method": "private_key_jwt" }),
+            "invalid_client_metadata",
+            "auth_method_unsupported",
+        ),
+        (
+            json!({ "redirect_uris": ["http://localhost/"], "grant_types": ["client_credentials"] }),
+            "invalid_client_metadata",
+            "grant_types",
+        ),
+        (
+            json!({ "redirect_uris": ["http://localhost/"], "response_types": ["token"] }),
+            "invalid_client_metadata",
+            "response_types",
+        ),
+    ] {
+        assert_error(&world.register_with(metadata).await, 400, error, why);
+    }
+    let form = world.post("/register", &Jar::default(), &[("redirect_uris", "http://localhost/")]).await;
+    assert_error(&form, 415, "invalid_request", "media_type");
+}
+
+#[tokio::test]
+async fn a_confidential_client_proves_itself_with_its_secret() {
+    let world = World::new();
+    let metadata = json!({
+        "redirect_uris": [super::world::CALLBACK], "token_endpoint_auth_method": "client_secret_basic",
+    });
+    let body = json(&world.register_with(metadata).await);
+    assert_eq!(body["client_secret_expires_at"], 0);
+    let (id, secret) = (body["client_id"].as_str().unwrap(), body["client_secret"].as_str().unwrap());
+
+    let code = world.code(id).await;
+    let without = world.redeem(id, &code, &[]).await;
+    assert_error(&without, 401, "invalid_client", "client_secret_wrong");
+    assert!(without.headers().get("www-authenticate").is_none());
+    let wrong = world.redeem(id, &code, &[("client_secret", "wrong")]).await;
+    assert_error(&wrong, 401, "invalid_client", "client_secret_wrong");
+
+    let basic = |secret: &str, more: &str| {
+        let mut headers = HeaderMap::new();
+        let value = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&value).unwrap());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let form = format!("grant_type=authorization_code&code={code}&code_verifier={VERIFIER}{more}");
+        (headers, form)
+    };
+    let (headers, form) = basic("wrong", "");
+    let wrong = world.send(Method::POST, "/token", headers, form).await;
+    assert_error(&wrong, 401, "invalid_client", "client_secret_wrong");
+    assert!(wrong.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic "));
+    let (headers, form) = basic(secret, "&client_secret=also");
+    let twice = world.send(Method::POST, "/token", headers, form).await;
+    assert_error(&twice, 400, "invalid_request", "two_client_credentials");
+    let (headers, form) = basic(secret, "");
+    let good = world.send(Method::POST, "/token", headers, form).await;
+    assert_eq!(good.status(), StatusCode::OK);
+    let refreshed = world.refresh(id, &super::world::pair(&good).1, &[("client_secret", secret)]).await;
+    assert_eq!(refreshed.status(), StatusCode::OK);
+}

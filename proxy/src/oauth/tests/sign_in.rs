@@ -1,0 +1,104 @@
+use std::time::Duration;
+
+use super::world::{CALLBACK, ISSUER, Jar, Mood, World, assert_page, assert_redirected, location, query};
+
+async fn call_back(world: &World, query: &str, jar: &Jar) -> http::Response<bytes::Bytes> {
+    world.get(&format!("/auth/callback?{query}"), &mut jar.clone()).await
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_at_the_client_with_code_state_and_issuer() {
+    let world = World::new();
+    let client = world.register().await;
+    let mut jar = Jar::default();
+    let state = world.consent(&client, &mut jar).await;
+    assert!(state.len() >= 43 && !state.contains(['%', '{', '"']));
+    let back = call_back(&world, &format!("code=cognito-code&state={state}"), &jar).await;
+    let to = location(&back);
+    assert!(to.as_str().starts_with(CALLBACK));
+    let answered = query(&to);
+    assert_eq!((answered["state"].as_str(), answered["iss"].as_str()), ("s-1", ISSUER));
+    assert_eq!(answered.len(), 3);
+    // Once only.
+    let again = call_back(&world, &format!("code=cognito-code&state={state}"), &jar).await;
+    assert_page(&again, 400, "state_unknown");
+}
+
+#[tokio::test]
+async fn a_callback_in_another_cookie_jar_is_refused_and_uses_nothing_up() {
+    let world = World::new();
+    let client = world.register().await;
+    let (mut jar, mut other) = (Jar::default(), Jar::default());
+    let state = world.consent(&client, &mut jar).await;
+    world.consent(&client, &mut other).await;
+    let callback = format!("code=cognito-code&state={state}");
+    assert_page(&call_back(&world, &callback, &other).await, 400, "browser_mismatch");
+    assert_page(&call_back(&world, &callback, &Jar::default()).await, 400, "browser_mismatch");
+    // The double remembers the last sign-in only, so that this one's own exchange is refused; but it got that far.
+    assert_redirected(&call_back(&world, &callback, &jar).await, "server_error", "cognito_grant_refused");
+}
+
+#[tokio::test]
+async fn a_callback_without_or_with_unknown_or_old_state_is_a_page() {
+    let world = World::new();
+    let client = world.register().await;
+    let mut jar = Jar::default();
+    let state = world.consent(&client, &mut jar).await;
+    assert_page(&call_back(&world, "code=cognito-code", &jar).await, 400, "state_missing");
+    assert_page(&call_back(&world, "code=cognito-code&state=made-up", &jar).await, 400, "state_unknown");
+    let twice = format!("code=a&code=b&state={state}");
+    assert_page(&call_back(&world, &twice, &jar).await, 400, "repeated_parameter");
+    world.clock.advance(Duration::from_secs(601));
+    let late = format!("code=cognito-code&state={state}");
+    assert_page(&call_back(&world, &late, &jar).await, 400, "state_unknown");
+}
+
+#[tokio::test]
+async fn cognitos_errors_reach_the_client_in_its_own_words() {
+    let world = World::new();
+    let client = world.register().await;
+    for (error, told, why) in [
+        ("access_denied", "access_denied", "cognito_denied"),
+        ("temporarily_unavailable", "temporarily_unavailable", "cognito_unavailable"),
+        ("invalid_request&error_description=IdP+timed+out", "server_error", "cognito_error"),
+        ("%0d%0aSet-Cookie:x", "server_error", "cognito_error"),
+    ] {
+        let mut jar = Jar::default();
+        let state = world.consent(&client, &mut jar).await;
+        let response = call_back(&world, &format!("error={error}&state={state}"), &jar).await;
+        assert_redirected(&response, told, why);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_exchange_goes_back_as_what_it_is() {
+    let world = World::new();
+    let client = world.register().await;
+    for (mood, told, why) in [
+        (Mood::Down, "temporarily_unavailable", "cognito_unavailable"),
+        (Mood::Refusing, "server_error", "cognito_grant_refused"),
+        (Mood::WithoutIdToken, "server_error", "id_token_missing"),
+        (Mood::WithOtherNonce, "server_error", "token_nonce"),
+    ] {
+        let mut jar = Jar::default();
+        world.cognito.is(Mood::Well);
+        let state = world.consent(&client, &mut jar).await;
+        world.cognito.is(mood);
+        let response = call_back(&world, &format!("code=cognito-code&state={state}"), &jar).await;
+        assert_redirected(&response, told, why);
+    }
+    tokio::task::yield_now().await;
+    // Tokens that came to nothing are given back.
+    assert_eq!(*world.cognito.revoked.lock().unwrap(), ["cognito-refresh-token", "cognito-refresh-token"]);
+}
+
+#[tokio::test]
+async fn a_cognito_that_cannot_be_found_is_told_to_the_client() {
+    let world = World::new();
+    let client = world.register().await;
+    let mut jar = Jar::default();
+    let page = world.get(&super::world::authorize_url(&client, &[]), &mut jar).await;
+    world.cognito.is(Mood::Down);
+    let answer = world.decide(&page, &jar, "approve").await;
+    assert_redirected(&answer, "temporarily_unavailable", "cognito_unavailable");
+}
