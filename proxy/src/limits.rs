@@ -3,8 +3,8 @@
 //! The generic cell rate algorithm: one number a key, no timers. Each replica counts for itself, so that a limit is one
 //! per replica.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use moka::sync::Cache;

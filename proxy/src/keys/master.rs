@@ -15,7 +15,10 @@ const DERIVATION: &[u8] = b"mcp-edge/1";
 #[must_use]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "AWS-LC's RAND_bytes aborts the process rather than fail, see openssl/rand.h")]
+    #[expect(
+        clippy::expect_used,
+        reason = "AWS-LC's RAND_bytes aborts the process rather than fail, see openssl/rand.h"
+    )]
     rand::fill(&mut bytes).expect("RAND_bytes does not return without having filled the buffer");
     bytes
 }
@@ -62,11 +65,7 @@ impl MasterKey {
         let mut sealed = plain.to_vec();
         #[expect(clippy::expect_used, reason = "AES-GCM refuses only plaintexts of 2^36 bytes and more")]
         self.sealing(purpose)
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(associated),
-                &mut sealed,
-            )
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(associated), &mut sealed)
             .expect("a record is shorter than 64 GiB");
         sealed
     }
@@ -108,7 +107,10 @@ impl MasterKey {
     fn derive(&self, act: &str, label: &[u8]) -> [u8; 32] {
         let mut key = [0; 32];
         let info = [DERIVATION, b" ", act.as_bytes(), b" ", label];
-        #[expect(clippy::expect_used, reason = "HKDF-SHA256 refuses only outputs of more than 255 * 32 bytes")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HKDF-SHA256 refuses only outputs of more than 255 * 32 bytes"
+        )]
         self.prk
             .expand(&info, KeyLength)
             .and_then(|okm| okm.fill(&mut key))

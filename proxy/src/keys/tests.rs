@@ -36,7 +36,10 @@ fn an_old_key_still_opens_and_a_dropped_one_is_told_from_a_broken_seal() {
     let blob = ring(&line("one", 1)).seal(Purpose::Session, b"name", b"plain");
     let rotated = ring(&format!("{}\n{}", line("two", 2), line("one", 1)));
     assert!(!rotated.open(Purpose::Session, b"name", &blob).unwrap().current);
-    assert_eq!(ring(&line("two", 2)).open(Purpose::Session, b"name", &blob).err(), Some(SealError::UnknownKey));
+    assert_eq!(
+        ring(&line("two", 2)).open(Purpose::Session, b"name", &blob).err(),
+        Some(SealError::UnknownKey)
+    );
     assert_eq!(ring(&line("one", 9)).open(Purpose::Session, b"name", &blob).err(), Some(SealError::Broken));
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Unverified {
     pub(super) access: Secret,
     #[serde(serialize_with = "exposed_option", default)]
     pub(super) id: Option<Secret>,
+    /// When they came (unix seconds).
+    pub(super) since: u64,
 }
 
 /// The JSON form. Unknown fields are ignored, so that a replica of the last version reads what a newer one wrote.
