@@ -52,7 +52,9 @@ impl Breakable {
     pub(super) fn start(&self) {
         self.down.store(false, Ordering::SeqCst);
     }
-    fn up(&self, operation: &'static str) -> Result<(), StoreDown> {
+    /// Lets others go first, so that requests really interleave.
+    async fn up(&self, operation: &'static str) -> Result<(), StoreDown> {
+        tokio::task::yield_now().await;
         match self.down.load(Ordering::SeqCst) {
             true => Err(StoreDown { operation, source: "stopped by the test".into() }),
             false => Ok(()),
@@ -63,47 +65,47 @@ impl Breakable {
 #[async_trait]
 impl Store for Breakable {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up("get")?;
+        self.up("get").await?;
         self.inner.get(key).await
     }
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreDown> {
-        self.up("put")?;
+        self.up("put").await?;
         self.inner.put(key, value, ttl).await
     }
     async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("put_new")?;
+        self.up("put_new").await?;
         self.inner.put_new(key, value, ttl).await
     }
     async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("swap")?;
+        self.up("swap").await?;
         self.inner.swap(key, expected, value, ttl).await
     }
     async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up("take")?;
+        self.up("take").await?;
         self.inner.take(key).await
     }
     async fn delete(&self, key: &str) -> Result<bool, StoreDown> {
-        self.up("delete")?;
+        self.up("delete").await?;
         self.inner.delete(key).await
     }
     async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown> {
-        self.up("delete_if")?;
+        self.up("delete_if").await?;
         self.inner.delete_if(key, expected).await
     }
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("expire")?;
+        self.up("expire").await?;
         self.inner.expire(key, ttl).await
     }
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
-        self.up("publish")?;
+        self.up("publish").await?;
         self.inner.publish(channel, message).await
     }
     async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown> {
-        self.up("subscribe")?;
+        self.up("subscribe").await?;
         self.inner.subscribe(channel).await
     }
     async fn ping(&self) -> Result<(), StoreDown> {
-        self.up("ping")
+        self.up("ping").await
     }
 }
 

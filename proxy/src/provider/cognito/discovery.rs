@@ -108,6 +108,15 @@ impl Discovery {
         }
     }
 
+    /// Makes what is known as old as it can get.
+    #[cfg(test)]
+    pub(super) fn grow_old(&self) {
+        if let Some(found) = self.found.load_full() {
+            let at = Instant::now().checked_sub(FRESH_FOR).unwrap_or(found.at);
+            self.found.store(Some(Arc::new(Found { endpoints: Arc::clone(&found.endpoints), at })));
+        }
+    }
+
     /// What can be used although Cognito does not say.
     fn without_document(&self, known: Option<Arc<Found>>) -> Option<Arc<Endpoints>> {
         if let Some(stale) = known {
