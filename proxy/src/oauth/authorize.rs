@@ -61,7 +61,7 @@ impl OAuth {
         // From here on it is proven where the client is: errors go there.
         let state =
             asked.value("state").filter(|state| state.len() <= MAX_STATE_BYTES && !asked.repeats("state"));
-        let back = ClientRedirect::new(uri.clone(), state);
+        let back = Box::new(ClientRedirect::new(uri.clone(), state));
         let (transaction, resource) =
             self.transaction(&asked, &client, &uri).map_err(|error| Refusal::Redirect(back, error))?;
         self.consent_page(request, &client, &transaction, resource).map_err(Refusal::Page)

@@ -28,7 +28,7 @@ impl OAuth {
         let back = pending.transaction.redirect().map_err(Refusal::Page)?;
         match self.signed_in(&answered, pending).await {
             Ok(code) => Ok(Reply::Code(back, code)),
-            Err(error) => Err(Refusal::Redirect(back, error)),
+            Err(error) => Err(Refusal::Redirect(Box::new(back), error)),
         }
     }
 

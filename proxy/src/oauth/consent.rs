@@ -41,7 +41,7 @@ impl OAuth {
             return Err(Refusal::Method("POST"));
         }
         let (form, browser, transaction) = self.decided(request).map_err(Refusal::Page)?;
-        let back = transaction.redirect().map_err(Refusal::Page)?;
+        let back = transaction.redirect().map(Box::new).map_err(Refusal::Page)?;
         match form.value("decision") {
             Some("approve") => self
                 .send_to_cognito(&browser, transaction)

@@ -53,7 +53,7 @@ pub(super) enum Refusal {
     /// To a person, while it is not proven where the client is.
     Page(OAuthError),
     /// To the client, by way of the browser (RFC 6749 section 4.1.2.1).
-    Redirect(ClientRedirect, OAuthError),
+    Redirect(Box<ClientRedirect>, OAuthError),
     /// Another method is needed.
     Method(&'static str),
 }

@@ -1,7 +1,9 @@
 //! The authorization server in one process: a store in memory that can be stopped, a Cognito that signs real tokens, and
 //! a browser that keeps one cookie.
 
+mod answers;
 mod authorization;
+mod doubles;
 mod metadata;
 mod outages;
 mod redemption;

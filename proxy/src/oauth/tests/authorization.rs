@@ -2,10 +2,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
 use super::super::{OAuthSettings, RedirectPattern};
-use super::world::{
-    CALLBACK, ISSUER, Jar, MCP, World, assert_page, assert_redirected, authorize_url, json, location, query,
-    reason, route, text, transaction_in,
-};
+use super::answers::{assert_page, assert_redirected, json, location, query, reason, text, transaction_in};
+use super::world::{CALLBACK, ISSUER, Jar, MCP, World, authorize_url, route};
 
 #[tokio::test]
 async fn the_consent_page_shows_who_asks_for_what_and_runs_nothing() {

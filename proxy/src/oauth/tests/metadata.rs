@@ -1,7 +1,8 @@
 use http::{HeaderMap, Method, StatusCode};
 
 use super::super::{Endpoint, OAuthSettings};
-use super::world::{ISSUER, Jar, MCP, World, endpoint, json, route};
+use super::answers::json;
+use super::world::{ISSUER, Jar, MCP, World, endpoint, route};
 
 #[tokio::test]
 async fn server_metadata_says_what_clients_need() {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::world::{CALLBACK, Jar, Mood, World, assert_error, assert_page, assert_redirected, authorize_url};
+use super::answers::{assert_error, assert_page, assert_redirected};
+use super::doubles::Mood;
+use super::world::{CALLBACK, Jar, World, authorize_url};
 
 #[tokio::test]
 async fn without_the_store_machine_endpoints_say_503_and_lose_nothing() {

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::world::{CALLBACK, Jar, MCP, World, assert_error, authorize_url, json, location, pair, query};
+use super::answers::{assert_error, json, location, pair, query};
+use super::world::{CALLBACK, Jar, MCP, World, authorize_url};
 
 #[tokio::test]
 async fn a_code_buys_a_token_for_the_resource_and_the_user() {
@@ -128,7 +129,7 @@ async fn a_client_in_use_is_kept_and_a_forgotten_one_registers_again() {
         assert_eq!(world.redeem(&used, &code, &[]).await.status(), StatusCode::OK);
     }
     let page = world.get(&authorize_url(&unused, &[]), &mut Jar::default()).await;
-    super::world::assert_page(&page, 400, "client_unknown");
+    super::answers::assert_page(&page, 400, "client_unknown");
 }
 
 #[tokio::test]

@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::world::{Mood, World, assert_error, json, pair};
+use super::answers::{assert_error, json, pair};
+use super::doubles::Mood;
+use super::world::World;
 
 #[tokio::test]
 async fn each_refresh_gives_the_next_token() {

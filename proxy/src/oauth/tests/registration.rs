@@ -4,7 +4,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
-use super::world::{Jar, VERIFIER, World, assert_error, json};
+use super::answers::{assert_error, json};
+use super::world::{Jar, VERIFIER, World};
 
 #[tokio::test]
 async fn a_public_client_gets_an_id_and_no_secret() {
@@ -119,6 +120,6 @@ async fn a_confidential_client_proves_itself_with_its_secret() {
     let (headers, form) = basic(secret, "");
     let good = world.send(Method::POST, "/token", headers, form).await;
     assert_eq!(good.status(), StatusCode::OK);
-    let refreshed = world.refresh(id, &super::world::pair(&good).1, &[("client_secret", secret)]).await;
+    let refreshed = world.refresh(id, &super::answers::pair(&good).1, &[("client_secret", secret)]).await;
     assert_eq!(refreshed.status(), StatusCode::OK);
 }

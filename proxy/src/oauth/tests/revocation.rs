@@ -1,6 +1,7 @@
 use http::{Response, StatusCode};
 
-use super::world::{Jar, World, assert_error};
+use super::answers::assert_error;
+use super::world::{Jar, World};
 
 async fn revoke(world: &World, client: &str, token: &str) -> Response<bytes::Bytes> {
     let hint = ("token_type_hint", "access_token");

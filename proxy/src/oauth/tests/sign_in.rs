@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::world::{CALLBACK, ISSUER, Jar, Mood, World, assert_page, assert_redirected, location, query};
+use super::answers::{assert_page, assert_redirected, location, query};
+use super::doubles::Mood;
+use super::world::{CALLBACK, ISSUER, Jar, World};
 
 async fn call_back(world: &World, query: &str, jar: &Jar) -> http::Response<bytes::Bytes> {
     world.get(&format!("/auth/callback?{query}"), &mut jar.clone()).await

@@ -1,0 +1,223 @@
+//! What stands in for store and Cognito.
+
+use std::sync::Mutex;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use cognito::{FetchError, FetchKeys};
+use futures_util::stream::BoxStream;
+use serde_json::{Value, json};
+use service::{Clock, ManualClock, Secret};
+use url::Url;
+
+use super::super::opaque::fingerprint;
+use crate::provider::{IdentityProvider, ProviderError, SignIn, TokenSet};
+use crate::store::memory::Memory;
+use crate::store::{Store, StoreDown};
+
+pub(super) const POOL: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Test";
+pub(super) const APP_CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
+
+/// A store that can be stopped.
+pub(super) struct Breakable {
+    inner: Memory,
+    down: AtomicBool,
+}
+
+impl Breakable {
+    pub(super) fn new(inner: Memory) -> Self {
+        Self { inner, down: AtomicBool::new(false) }
+    }
+    pub(super) fn stop(&self) {
+        self.down.store(true, Ordering::SeqCst);
+    }
+    pub(super) fn start(&self) {
+        self.down.store(false, Ordering::SeqCst);
+    }
+    /// Lets others go first, so that requests really interleave.
+    async fn up(&self, operation: &'static str) -> Result<(), StoreDown> {
+        tokio::task::yield_now().await;
+        match self.down.load(Ordering::SeqCst) {
+            true => Err(StoreDown { operation, source: "stopped by the test".into() }),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Breakable {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
+        self.up("get").await?;
+        self.inner.get(key).await
+    }
+    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreDown> {
+        self.up("put").await?;
+        self.inner.put(key, value, ttl).await
+    }
+    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
+        self.up("put_new").await?;
+        self.inner.put_new(key, value, ttl).await
+    }
+    async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
+        self.up("swap").await?;
+        self.inner.swap(key, expected, value, ttl).await
+    }
+    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
+        self.up("take").await?;
+        self.inner.take(key).await
+    }
+    async fn delete(&self, key: &str) -> Result<bool, StoreDown> {
+        self.up("delete").await?;
+        self.inner.delete(key).await
+    }
+    async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown> {
+        self.up("delete_if").await?;
+        self.inner.delete_if(key, expected).await
+    }
+    async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
+        self.up("expire").await?;
+        self.inner.expire(key, ttl).await
+    }
+    async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
+        self.up("publish").await?;
+        self.inner.publish(channel, message).await
+    }
+    async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown> {
+        self.up("subscribe").await?;
+        self.inner.subscribe(channel).await
+    }
+    async fn ping(&self) -> Result<(), StoreDown> {
+        self.up("ping").await
+    }
+}
+
+/// How Cognito behaves at the next exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    Down,
+    Refusing,
+    WithoutIdToken,
+    WithOtherNonce,
+}
+
+/// A Cognito that knows one user and remembers what it was asked.
+pub(super) struct FakeCognito {
+    clock: ManualClock,
+    mood: Mutex<Mood>,
+    /// Of the last sign-in: nonce and challenge.
+    asked: Mutex<(String, String)>,
+    pub(super) revoked: Mutex<Vec<String>>,
+}
+
+impl FakeCognito {
+    pub(super) fn new(clock: ManualClock) -> Self {
+        Self { clock, mood: Mutex::new(Mood::Well), asked: Mutex::default(), revoked: Mutex::default() }
+    }
+    pub(super) fn is(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+    fn mood(&self) -> Mood {
+        *self.mood.lock().unwrap()
+    }
+
+    fn tokens(&self, nonce: &str) -> TokenSet {
+        let now = self.clock.unix();
+        let shared = json!({
+            "iss": POOL, "sub": "8f0c9b2e-0001", "iat": now, "exp": now + 3600, "auth_time": now, "origin_jti": "o-1",
+        });
+        let token = |kid: &str, key: &KeyPair, more: Value| {
+            let mut claims = shared.clone();
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Secret::new(sign(kid, key, &claims))
+        };
+        let id = json!({
+            "aud": APP_CLIENT, "token_use": "id", "cognito:username": "alice", "cognito:groups": ["eng"], "nonce": nonce,
+        });
+        let access =
+            json!({ "client_id": APP_CLIENT, "token_use": "access", "username": "alice", "scope": "openid" });
+        TokenSet {
+            access: token("access-key=", rsa(1), access),
+            id: Some(token("id-key=", rsa(0), id)),
+            refresh: Some(Secret::new("cognito-refresh-token")),
+        }
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for FakeCognito {
+    async fn sign_in_url(&self, request: &SignIn<'_>) -> Result<Url, ProviderError> {
+        if self.mood() == Mood::Down {
+            return Err(ProviderError::Unavailable("down".into()));
+        }
+        *self.asked.lock().unwrap() = (request.nonce.to_owned(), request.code_challenge.to_owned());
+        Ok(Url::parse_with_params("https://auth.example/oauth2/authorize", [("state", request.state)])
+            .unwrap())
+    }
+
+    async fn exchange(&self, code: &Secret, code_verifier: &Secret) -> Result<TokenSet, ProviderError> {
+        let (nonce, challenge) = self.asked.lock().unwrap().clone();
+        if code.expose() != "cognito-code" || fingerprint(code_verifier.expose()) != challenge {
+            return Err(ProviderError::GrantRefused);
+        }
+        match self.mood() {
+            Mood::Well => Ok(self.tokens(&nonce)),
+            Mood::Down => Err(ProviderError::Unavailable("down".into())),
+            Mood::Refusing => Err(ProviderError::GrantRefused),
+            Mood::WithoutIdToken => Ok(TokenSet { id: None, ..self.tokens(&nonce) }),
+            Mood::WithOtherNonce => Ok(self.tokens("other")),
+        }
+    }
+
+    async fn refresh(&self, _: &Secret) -> Result<TokenSet, ProviderError> {
+        match self.mood() {
+            Mood::Down => Err(ProviderError::Unavailable("down".into())),
+            Mood::Refusing => Err(ProviderError::GrantRefused),
+            _ => Ok(TokenSet { refresh: None, ..self.tokens("") }),
+        }
+    }
+
+    async fn revoke(&self, refresh_token: &Secret) -> Result<(), ProviderError> {
+        self.revoked.lock().unwrap().push(refresh_token.expose().to_owned());
+        Ok(())
+    }
+}
+
+fn rsa(index: usize) -> &'static KeyPair {
+    static KEYS: OnceLock<Vec<KeyPair>> = OnceLock::new();
+    &KEYS.get_or_init(|| (0..2).map(|_| KeyPair::generate(KeySize::Rsa2048).unwrap()).collect())[index]
+}
+
+fn sign(kid: &str, key: &KeyPair, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", part(&json!({ "kid": kid, "alg": "RS256" })), part(claims));
+    let mut signature = vec![0; key.public_modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[derive(Debug)]
+pub(super) struct PublishedKeys;
+
+#[async_trait]
+impl FetchKeys for PublishedKeys {
+    async fn fetch(&self, _: &Url) -> Result<Bytes, FetchError> {
+        let jwk = |kid: &str, key: &KeyPair| {
+            let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+            json!({
+                "kid": kid, "alg": "RS256", "kty": "RSA", "use": "sig",
+                "n": part(key.public_key().modulus().big_endian_without_leading_zero()),
+                "e": part(key.public_key().exponent().big_endian_without_leading_zero()),
+            })
+        };
+        Ok(json!({ "keys": [jwk("id-key=", rsa(0)), jwk("access-key=", rsa(1))] }).to_string().into())
+    }
+}
