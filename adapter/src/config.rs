@@ -1,4 +1,4 @@
-//! The configuration: [as written](raw) with every default visible, then [resolved](resolve) into values that can
+//! The configuration: as written with every default visible, then resolved into values that can
 //! only be valid. Every problem is found in one pass.
 
 mod raw;

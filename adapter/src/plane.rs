@@ -2,7 +2,7 @@
 //!
 //! A request takes a place in the caller's [`budget`], carries the caller's credential (the ID token to the public
 //! address, where the reverse proxy turns it into an identity; or the API key, never both), reuses the caller's
-//! [`session`], and comes back as a typed [shape](shapes) or a [`PlaneError`].
+//! session, and comes back as a typed [shape](shapes) or a [`PlaneError`].
 
 pub mod budget;
 pub mod error;

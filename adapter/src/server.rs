@@ -30,7 +30,7 @@ pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
 });
 
 const INSTRUCTIONS: &str = "Read-only access to Plane, as the signed-in user. Start with list_workspaces when the \
-    workspace is unknown; work items are best named by their key, such as ENG-42. A failed call says in \
+    workspace is unknown; work items are best named by their identifier, such as ENG-42. A failed call says in \
     recovery.hint what to do next.";
 /// Where results name the server (MCP 2026-07-28, basic).
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";

@@ -96,7 +96,7 @@ impl Code {
             Self::Unavailable => "Wait a little and call again once; then tell the user that Plane is down.",
             Self::Unexpected => "Calling again will not help. Tell the user.",
             Self::ProjectNotFound => "Use list_projects and pass an identifier or id it shows.",
-            Self::WorkItemNotFound => "Use search_work_items, or check the key.",
+            Self::WorkItemNotFound => "Use search_work_items, or check the identifier.",
             Self::WorkspaceNotFound => {
                 "Use list_workspaces and pass one of its slugs; upper and lower case differ."
             }

@@ -67,7 +67,7 @@ const FIELDS: Parameter = Parameter {
         "id",
     ]),
     required: false,
-    description: "Fields to return beside the key. Default: name, state, priority, assignees, labels, target_date.",
+    description: "Fields to return beside identifier. Default: name, state, priority, assignees, labels, target_date.",
 };
 
 const USUAL_FIELDS: &[&str] = &["name", "state", "priority", "assignees", "labels", "target_date"];

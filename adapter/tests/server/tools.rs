@@ -68,7 +68,7 @@ async fn work_items_are_one_request_with_names_and_keys() {
     assert_eq!(answer["total"], 25);
     assert_eq!(answer["next_cursor"], "2:1:0");
     let first = &answer["work_items"][0];
-    assert_eq!(first["key"], "ENG-25");
+    assert_eq!(first["identifier"], "ENG-25");
     assert_eq!(first["state"], "Backlog");
     assert_eq!(first["assignees"], json!(["alice"]));
     assert_eq!(first["labels"], json!(["backend", "bug"]));
@@ -121,7 +121,7 @@ async fn rows_that_are_not_expanded_keep_their_ids() {
     let path = format!("/api/v1/workspaces/acme/projects/{ENG}/work-items/");
     stack.plane.answer(&path, Reply::captured("list_work_items_fields"));
     let answer = stack.answer("list_work_items", json!({"project": "ENG"})).await;
-    assert_eq!(answer["work_items"][0]["key"], "ENG-25");
+    assert_eq!(answer["work_items"][0]["identifier"], "ENG-25");
     assert_eq!(answer["work_items"][0]["state"], "8d861676-a5be-40eb-8a7b-e92bd5f506e4");
 }
 
@@ -129,7 +129,7 @@ async fn rows_that_are_not_expanded_keep_their_ids() {
 async fn a_work_item_is_retrieved_by_key_in_any_case() {
     let stack = stack().await;
     let item = stack.answer("retrieve_work_item", json!({"work_item": " eng-1 "})).await;
-    assert_eq!(item["key"], "ENG-1");
+    assert_eq!(item["identifier"], "ENG-1");
     assert_eq!(item["id"], ITEM);
     assert_eq!(item["state"], "In Progress");
     assert_eq!(item["state_group"], "started");
@@ -142,7 +142,7 @@ async fn a_work_item_is_retrieved_by_key_in_any_case() {
 async fn a_work_item_is_retrieved_by_id_within_its_project() {
     let stack = stack().await;
     let item = stack.answer("retrieve_work_item", json!({"work_item": ITEM, "project": ENG})).await;
-    assert_eq!(item["key"], "ENG-25");
+    assert_eq!(item["identifier"], "ENG-25");
     assert_eq!(item["parent"], "ENG-24");
     assert_eq!(item["project_id"], ENG);
     let failure = stack.failure("retrieve_work_item", json!({"work_item": ITEM})).await;
@@ -155,7 +155,7 @@ async fn search_covers_the_workspace_and_says_how_many() {
     let answer = stack.answer("search_work_items", json!({"query": "login", "limit": 2})).await;
     assert_eq!(answer["count"], 2);
     assert_eq!(answer["limit_reached"], true);
-    assert_eq!(answer["work_items"][1]["key"], "ENG-1");
+    assert_eq!(answer["work_items"][1]["identifier"], "ENG-1");
     let [seen] = stack.plane.seen().try_into().unwrap();
     assert_eq!(seen.query["search"], "login");
     assert_eq!((seen.query["workspace_search"].as_str(), seen.query["limit"].as_str()), ("true", "2"));

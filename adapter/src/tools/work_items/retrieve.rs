@@ -13,7 +13,7 @@ use crate::tools::{Action, Call, Code, Entry, Failure, projects, workspaces};
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
     name: "retrieve_work_item",
     title: "Retrieve a work item",
-    description: "One work item in full, description included, by its key such as ENG-42. With an id instead of a key, \
+    description: "One work item in full, description included, by its identifier such as ENG-42. With an id instead, \
         the project must be named too.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
@@ -21,7 +21,7 @@ pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
             name: "work_item",
             shape: Shape::Text(64),
             required: true,
-            description: "Key such as ENG-42, or the item's id.",
+            description: "Identifier such as ENG-42, or the item's id.",
         },
         Parameter {
             required: false,
@@ -59,7 +59,7 @@ pub(in crate::tools) async fn retrieve(call: &Call<'_>) -> Result<Item, Failure>
         return by_id(call, &slug, &id).await;
     }
     let key = WorkItemKey::parse(named).ok_or_else(|| {
-        Failure::argument("work_item must be a key such as ENG-42, or an id together with project")
+        Failure::argument("work_item must be an identifier such as ENG-42, or an id together with project")
     })?;
     by_key(call, &slug, &key).await
 }

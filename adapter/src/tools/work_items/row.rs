@@ -12,7 +12,7 @@ const LISTED_DESCRIPTION: usize = 500;
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) key: Option<String>,
+    pub(super) identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ impl Row {
             assignees: labels(item.assignees),
             labels: labels(item.labels),
             parent,
-            key,
+            identifier: key,
             name: item.name,
             id: item.id,
             start_date: item.start_date,

@@ -12,7 +12,7 @@ pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
     name: "search_work_items",
     title: "Search work items",
     description: "Finds work items in a whole workspace, or in one project, whose name holds the query, or whose number \
-        it is. Gives keys and names; use retrieve_work_item for the rest.",
+        it is. Gives identifiers and names; use retrieve_work_item for the rest.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
         Parameter {
@@ -51,7 +51,7 @@ pub(in crate::tools) struct Matches {
 #[derive(Debug, Serialize)]
 struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<String>,
+    identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
 }
@@ -79,7 +79,7 @@ pub(in crate::tools) async fn search(call: &Call<'_>) -> Result<Matches, Failure
         check_membership(call, &slug).await?;
     }
     let row = |item: crate::plane::shapes::Match| Row {
-        key: item
+        identifier: item
             .project_identifier
             .zip(item.sequence_id)
             .map(|(project, number)| format!("{project}-{number}")),
