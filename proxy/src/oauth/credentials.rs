@@ -53,7 +53,8 @@ fn credentials(request: &OAuthRequest, form: &Parameters) -> Result<Credentials,
     }
     let in_form = form.value("client_id");
     let Some(header) = header else {
-        let id = in_form.ok_or_else(|| OAuthError::invalid_client("client_id_missing", false))?;
+        let id = in_form
+            .ok_or_else(|| OAuthError::invalid_request("client_id_missing", "say who the client is"))?;
         let id = ClientId::parse(id).map_err(|_| OAuthError::invalid_client("client_id_malformed", false))?;
         return Ok(Credentials { id, secret: form.value("client_secret").map(Secret::new), header: false });
     };

@@ -113,7 +113,7 @@ async fn an_unknown_client_or_grant_type_is_told_so() {
     let none = world.post("/token", &Jar::default(), &[("client_id", &client)]).await;
     assert_error(&none, 400, "invalid_request", "grant_type_missing");
     let nobody = world.post("/token", &Jar::default(), &[("grant_type", "refresh_token")]).await;
-    assert_error(&nobody, 401, "invalid_client", "client_id_missing");
+    assert_error(&nobody, 400, "invalid_request", "client_id_missing");
     let empty = world.send(http::Method::POST, "/token", http::HeaderMap::new(), "").await;
     assert_error(&empty, 415, "invalid_request", "media_type");
 }
