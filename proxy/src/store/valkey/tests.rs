@@ -17,7 +17,7 @@ async fn answers(valkey: &Valkey) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("valkey does not answer");
+    panic!("valkey does not answer: {:?}", valkey.ping().await);
 }
 
 #[tokio::test]
@@ -113,6 +113,32 @@ async fn a_password_is_used_and_a_wrong_one_is_an_outage_that_ends_when_it_fits(
     let refused = Valkey::connect(&with("wrong")).await.unwrap();
     let error = refused.get("a").await.unwrap_err();
     assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_cluster_does_all_that_one_server_does() {
+    let nodes = std::env::temp_dir().join(format!("valkey-nodes-{}.conf", std::process::id()));
+    let nodes_file = nodes.to_str().unwrap();
+    // A node learns its address from others, and here there are none.
+    let own_address = ["--cluster-announce-ip", "127.0.0.1"];
+    let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", nodes_file];
+    let server = Server::start_with(&[cluster.as_slice(), &own_address].concat());
+    assert!(server.say("CLUSTER ADDSLOTSRANGE 0 16383").starts_with("+OK"));
+    let url = Secret::new(server.url().replace("redis://", "valkey-cluster://"));
+    let valkey = Valkey::connect(&ValkeySettings { url, ..server.settings() }).await.unwrap();
+    answers(&valkey).await;
+    for key in ["a", "b", "c"] {
+        assert!(valkey.put_new(key, value(), MINUTE).await.unwrap());
+        assert!(valkey.swap(key, b"x", value(), MINUTE).await.unwrap());
+        assert!(valkey.expire(key, MINUTE).await.unwrap());
+        assert!(valkey.delete_if(key, b"x").await.unwrap());
+        assert_eq!(valkey.take(key).await.unwrap(), None);
+    }
+    let mut ended = valkey.subscribe("ended").await.unwrap();
+    valkey.publish("ended", value()).await.unwrap();
+    assert_eq!(ended.next().await, Some(value()));
+    drop(server);
+    let _ = std::fs::remove_file(nodes);
 }
 
 #[tokio::test]
