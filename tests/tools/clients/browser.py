@@ -108,6 +108,7 @@ class Browser:
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(authorize_url).query)
         callback = query["redirect_uri"][0]
         url, form, origin = authorize_url, None, None
+        passwords = 0
         for _ in range(HOPS):
             status, headers, body = self.open(url, form, origin)
             if 300 <= status < 400:
@@ -123,6 +124,9 @@ class Browser:
             parts = urllib.parse.urlsplit(url)
             origin = "null" if hidden else f"{parts.scheme}://{parts.netloc}"
             url, form = self._submit(url, page, username, password, decision)
+            passwords += "password" in form
+            if passwords > 1:
+                raise SignInFailed(f"the password was asked for again: {' | '.join(page.text)[:300]}")
         raise SignInFailed(f"no end after {HOPS} steps: {' > '.join(self.visited[-4:])}")
 
     @staticmethod
