@@ -52,7 +52,7 @@ pub struct KeyPolicy {
     pub refresh_after: Duration,
     /// Older keys verify nothing: a revoked key must stop working even while the issuer cannot be reached.
     pub hard_limit: Duration,
-    /// Shortest time between two fetches for one issuer, however many unknown `kid`s come in.
+    /// Shortest time between two fetches for one issuer that unknown `kid`s cause, however many come in.
     pub min_refetch: Duration,
     /// The same after a failed fetch.
     pub retry_after_failure: Duration,

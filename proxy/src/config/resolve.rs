@@ -283,7 +283,7 @@ fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
     }
     OauthGrants {
         allowed_redirect_uris: allowed,
-        access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 10, 86_400),
+        access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 1, 86_400),
         session: Duration::from_secs(raw.refresh_token_days.saturating_mul(86_400)),
         relax_resource: raw.relax_resource,
     }
@@ -302,7 +302,7 @@ fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
 
 fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
     let refresh_before = found.seconds("vault.refresh_before_seconds", raw.refresh_before_seconds, 0, 3600);
-    let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 300);
+    let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 3600);
     let written = found.one_secret(("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
     let passphrase = raw.passphrase.as_ref().filter(|text| !text.expose().is_empty());
     let (keys, keys_are_ephemeral) = match (written, passphrase) {

@@ -79,7 +79,7 @@ impl Slot {
         if self.age().is_some_and(|age| age < self.policy.refresh_after) {
             return Ok(());
         }
-        let fetched = self.refetch().await;
+        let fetched = self.refetch(self.current.load_full(), Duration::ZERO).await;
         match self.usable() {
             Some(_) => Ok(()),
             None => fetched,
@@ -88,16 +88,21 @@ impl Slot {
 
     /// The key `kid`, from the cache or from a fetch if one is due.
     pub(super) async fn find(self: &Arc<Self>, kid: &str) -> Result<Lookup, KeysUnavailable> {
-        if let Some(fetched) = self.usable()
+        let held = self.current.load_full();
+        let usable = self.usable();
+        if let Some(fetched) = &usable
             && let Some(key) = fetched.keys.get(kid)
         {
-            if self.age_of(&fetched) >= self.policy.refresh_after {
+            if self.age_of(fetched) >= self.policy.refresh_after {
                 self.refresh_in_background();
             }
             return Ok(Lookup::Found(Arc::clone(key)));
         }
+        // Only fetches that a stranger's `kid` can cause are spaced: the first look after a planned fetch is free, so
+        // that a rotation is seen at once however young the set is.
+        let pause = if usable.is_some() { self.policy.min_refetch } else { Duration::ZERO };
         // A failed fetch leaves open whether the issuer has this key, so it is not reported as unknown.
-        self.refetch().await?;
+        self.refetch(held, pause).await?;
         let known = self.usable().and_then(|fetched| fetched.keys.get(kid).cloned());
         Ok(known.map_or(Lookup::Unknown, Lookup::Found))
     }
@@ -107,29 +112,43 @@ impl Slot {
         if self.may_fetch().is_ok_and(|may| may)
             && let Ok(flight) = Arc::clone(&self.flight).try_lock_owned()
         {
-            tokio::spawn(Arc::clone(self).fetch_once(flight));
+            tokio::spawn(Arc::clone(self).fetch_once(flight, Duration::ZERO));
         }
     }
 
-    /// Fetches, unless the last fetch is too recent. Whoever waited for another's fetch adopts its outcome.
-    async fn refetch(self: &Arc<Self>) -> Result<(), KeysUnavailable> {
+    /// Fetches, unless it is too early, and makes the next one wait for `pause`. Whoever waited for another's fetch,
+    /// and so finds something newer than `held`, adopts its outcome.
+    async fn refetch(
+        self: &Arc<Self>,
+        held: Option<Arc<Fetched>>,
+        pause: Duration,
+    ) -> Result<(), KeysUnavailable> {
         if !self.may_fetch()? {
             return Ok(());
         }
         let flight = Arc::clone(&self.flight).lock_owned().await;
-        if !self.may_fetch()? {
+        let same = match (&*self.current.load(), &held) {
+            (Some(now), Some(held)) => Arc::ptr_eq(now, held),
+            (None, None) => true,
+            _ => false,
+        };
+        if !self.may_fetch()? || !same {
             return Ok(());
         }
         // A task of its own runs to its end even if this caller goes away, so that a stranger who hangs up cannot
         // waste the one fetch that others wait for.
-        match tokio::spawn(Arc::clone(self).fetch_once(flight)).await {
+        match tokio::spawn(Arc::clone(self).fetch_once(flight, pause)).await {
             Ok(outcome) => outcome,
             Err(stopped) => Err(self.unavailable(FetchError::Transport(Box::new(stopped)))),
         }
     }
 
     /// The one flight.
-    async fn fetch_once(self: Arc<Self>, flight: OwnedMutexGuard<()>) -> Result<(), KeysUnavailable> {
+    async fn fetch_once(
+        self: Arc<Self>,
+        flight: OwnedMutexGuard<()>,
+        pause: Duration,
+    ) -> Result<(), KeysUnavailable> {
         let outcome =
             self.fetch.fetch(&self.source.jwks_uri).await.and_then(|document| jwks::read(&document));
         let now = self.clock.unix();
@@ -137,7 +156,7 @@ impl Slot {
             Ok(keys) => {
                 debug!(issuer = %self.source.issuer, keys = keys.len(), "signing keys fetched");
                 self.current.store(Some(Arc::new(Fetched { keys, at: now })));
-                self.plan(now, self.policy.min_refetch, None);
+                self.plan(now, pause, None);
                 Ok(())
             }
             Err(error) => {
