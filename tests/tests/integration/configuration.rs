@@ -84,7 +84,7 @@ async fn a_good_configuration_is_shown_without_its_secrets() {
     let mut settings = stack.proxies[0].settings.clone();
     settings.set("cognito.client_secret", secret);
     let (status, output) = run_to_end(Kind::Proxy, "check", &settings).await.unwrap();
-    assert_eq!(status.code(), Some(64), "a secret does not belong into the file:\n{output}");
+    assert_eq!(status.code(), Some(0), "{output}");
     assert!(!output.contains(secret), "{output}");
 
     let (status, output) = run_to_end(Kind::Proxy, "check", &stack.proxies[0].settings).await.unwrap();

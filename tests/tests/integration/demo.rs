@@ -2,13 +2,18 @@
 
 use std::{collections::BTreeMap, ffi::OsStr};
 
-use stack::{ports::free_port, process::Process};
+use stack::{
+    ports::free_port,
+    process::{Process, environment},
+};
 
 #[tokio::test]
 async fn the_demo_shows_the_same_user_everywhere() {
     let port = free_port().unwrap().to_string();
     let program = OsStr::new(env!("CARGO_BIN_EXE_demo"));
-    let mut demo = Process::start("demo", program, ["--once", "--port", &port], &BTreeMap::new()).unwrap();
+    let passed_on = ["PROXY_BIN", "ADAPTER_BIN"].map(|name| Some((name.to_owned(), environment(name)?)));
+    let variables: BTreeMap<String, String> = passed_on.into_iter().flatten().collect();
+    let mut demo = Process::start("demo", program, ["--once", "--port", &port], &variables).unwrap();
     let status = demo.wait_ended().await.unwrap();
     let output = demo.log().text();
     assert_eq!(status.code(), Some(0), "{output}");

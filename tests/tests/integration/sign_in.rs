@@ -43,7 +43,7 @@ async fn a_client_reads_plane_as_the_user_who_signed_in() {
     let projects = session.tool(Era::Modern, "list_projects", &json!({})).await.unwrap();
     assert!(projects.to_string().contains("\"ENG\""), "{projects}");
     let items = session
-        .tool(Era::Modern, "list_work_items", &json!({ "project_id": "ENG", "per_page": 3 }))
+        .tool(Era::Modern, "list_work_items", &json!({ "project": "ENG", "per_page": 3 }))
         .await
         .unwrap();
     assert!(items.to_string().contains("\"ENG-"), "{items}");

@@ -72,7 +72,7 @@ async fn revocation_at_one_proxy_is_known_to_the_other_at_once() {
     let stack = Stack::builder()
         .store(Store::Valkey)
         .proxies(2)
-        .proxy_setting("vault.cache_seconds", 600)
+        .proxy_setting("vault.cache_seconds", 300)
         .start()
         .await
         .unwrap();

@@ -110,11 +110,16 @@ async fn tls_1_3_and_1_2_are_served_and_1_1_is_not() {
     assert_eq!(answer.get(5..7), Some(&[2, 70][..]), "{answer:?}");
 }
 
-/// A hello that offers at most TLS 1.1 (0x0302), with one cipher suite of that time. No client here can still send one.
+/// A hello that offers at most TLS 1.1 (0x0302), with a cipher suite of that time. No client here can still send one.
 fn client_hello_of_tls_1_1() -> Vec<u8> {
     let mut body = vec![0x03, 0x02];
     body.extend([7; 32]);
     body.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+    // Groups, point formats and signature algorithms any server takes: the version alone shall be the reason.
+    let extensions =
+        [0, 10, 0, 6, 0, 4, 0, 29, 0, 23, 0, 11, 0, 2, 1, 0, 0, 13, 0, 8, 0, 6, 4, 3, 8, 4, 4, 1];
+    body.extend([0, u8::try_from(extensions.len()).unwrap()]);
+    body.extend(extensions);
     let mut handshake = vec![1, 0, 0, u8::try_from(body.len()).unwrap()];
     handshake.extend(body);
     let mut record = vec![22, 0x03, 0x01, 0, u8::try_from(handshake.len()).unwrap()];
