@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It takes whole requests and gives whole answers; it never fails. Before the redirect URI is proven an error is a page,
-//! after it a redirect, at the machine endpoints JSON: [`reply`] does all three, and nothing else makes a response.
+//! after it a redirect, at the machine endpoints JSON: `reply` does all three, and nothing else makes a response.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Cognito itself: its discovery document, and its authorization, token and revocation endpoints.
 //!
-//! What is special about it (see `docs/cognito.md`): its discovery does not mention PKCE, which works and is always used;
+//! What is special about it: its discovery does not mention PKCE, which works and is always used;
 //! it must not be sent a `resource`; a public client must send no `Authorization`; and anything that is not a clear
 //! OAuth error (429, 5xx, no JSON, no answer) says nothing about the grant.
 
