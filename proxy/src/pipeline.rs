@@ -10,9 +10,9 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use service::serve::{Body, Handler, Peer};
 use tracing::Instrument;
 
@@ -136,10 +136,13 @@ impl Pipeline {
         peer: Peer,
         started: Instant,
     ) -> Response<Body> {
-        let method = request.method().clone();
-        let origin = request.headers().get(header::ORIGIN).cloned();
+        let (parts, body) = request.into_parts();
+        let (method, version) = (parts.method.clone(), parts.version);
+        let origin = parts.headers.get(header::ORIGIN).cloned();
+        let waits = parts.headers.contains_key(header::EXPECT);
+        let mut body = Some(body);
         let mut story = Story::default();
-        let outcome = self.steps(request, arrival, &mut story).await;
+        let outcome = self.steps(parts, &mut body, arrival, &mut story).await;
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) => {
@@ -148,6 +151,14 @@ impl Pipeline {
                 respond::failure(&error, story.target.as_ref(), &self.shared.server.public_url)
             }
         };
+        // An answer that comes before the body was read: HTTP/1.1 keeps the connection only if the body is read now; one
+        // that waits for `100 Continue` never comes.
+        if let Some(unread) = body
+            && !(unread.is_end_stream() || (!waits && body::read_out(unread).await))
+            && version < Version::HTTP_2
+        {
+            respond::close(&mut response);
+        }
         if let (Some(origin), Some(Target::Upstream(_))) = (&origin, &story.target)
             && story.reason != Some(Error::ForeignOrigin.reason())
         {
@@ -162,22 +173,23 @@ impl Pipeline {
     /// known, and nothing leaves for an upstream before `rewrite`.
     async fn steps(
         &self,
-        request: Request<Incoming>,
+        parts: Parts,
+        body: &mut Option<Incoming>,
         arrival: &Arrival,
         story: &mut Story,
     ) -> Result<Response<Body>, Error> {
         let shared = &self.shared;
-        let parsed = parse::parse(request, &shared.server.hosts)?;
+        let parsed = parse::parse(parts, &shared.server.hosts)?;
         let target = story.target.insert(route::route(parsed.path(), &shared.oauth, &shared.routes)?);
         let route = match target {
             Target::Health => return Ok(respond::healthy()),
             Target::OAuth(endpoint) => {
                 let endpoint = *endpoint;
-                return self.oauth(endpoint, parsed, arrival, story).await;
+                return self.oauth(endpoint, parsed, body, arrival, story).await;
             }
             Target::Upstream(route) => Arc::clone(route),
         };
-        let Parsed { parts, body } = parsed;
+        let Parsed { parts } = parsed;
         admit::check_origin(&parts.headers, &shared.server.origins)?;
         if is_preflight(&parts) {
             return Ok(respond::preflight());
@@ -191,6 +203,7 @@ impl Pipeline {
         story.know(&identity);
         let (method, headers) = (&parts.method, &parts.headers);
         admit::admit(method, headers, &route, &identity, &shared.by_session, shared.limits.body_bytes)?;
+        let body = body.take().ok_or(Error::Internal("the body was read already"))?;
         let body = RequestBody::new(body, shared.limits.body_bytes, shared.limits.body_timeout);
         let outgoing = rewrite::rewrite(parts, body, &route, &identity, arrival)?;
         let sent = Instant::now();
@@ -209,6 +222,7 @@ impl Pipeline {
         &self,
         endpoint: Endpoint,
         parsed: Parsed,
+        body: &mut Option<Incoming>,
         arrival: &Arrival,
         story: &mut Story,
     ) -> Result<Response<Body>, Error> {
@@ -217,7 +231,8 @@ impl Pipeline {
             let checked = self.shared.by_address.check(&client_ip.to_string());
             checked.map_err(|wait| Error::RateLimited(wait.0))?;
         }
-        let Parsed { parts, body } = parsed;
+        let Parsed { parts } = parsed;
+        let body = body.take().ok_or(Error::Internal("the body was read already"))?;
         let reading = Limited::new(body, OAUTH_BODY).collect();
         let body = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
             Ok(Ok(body)) => body.to_bytes(),

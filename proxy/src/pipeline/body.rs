@@ -12,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
@@ -21,6 +22,25 @@ use crate::error::Error;
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const GONE: u8 = 3;
+
+/// How much of a body nobody wants is read, and for how long, so that its connection can be kept.
+const READ_OUT: (usize, Duration) = (256 * 1024, Duration::from_millis(500));
+
+/// Reads what is left of a body that was not wanted, within bounds; says whether it reached the end.
+pub async fn read_out(body: Incoming) -> bool {
+    let (bytes, patience) = READ_OUT;
+    let mut limited = Limited::new(body, bytes);
+    let reading = async {
+        loop {
+            match limited.frame().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return false,
+                None => return true,
+            }
+        }
+    };
+    tokio::time::timeout(patience, reading).await.unwrap_or(false)
+}
 
 /// Why a body broke off, if it did; shared between the body and the step that answers.
 #[derive(Debug, Clone, Default)]

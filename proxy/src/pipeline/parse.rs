@@ -1,18 +1,15 @@
 //! Step 1. A request that can be read in one way only: one host, one path, one framing. What is ambiguous is refused, since
 //! the next server might read it the other way.
 
-use http::{HeaderMap, Method, Request, header, request::Parts, uri::Authority};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
 
 use crate::error::Error;
 
-/// A request read in the one possible way.
+/// A request head read in the one possible way.
 #[derive(Debug)]
 pub struct Parsed {
     /// The head as it came.
     pub parts: Parts,
-    /// The body, not yet read.
-    pub body: Incoming,
 }
 
 impl Parsed {
@@ -27,14 +24,13 @@ impl Parsed {
 ///
 /// # Errors
 /// [`Error::Ambiguous`], [`Error::ForeignHost`], [`Error::MethodNotAllowed`], [`Error::TokenInQuery`].
-pub fn parse(request: Request<Incoming>, hosts: &[String]) -> Result<Parsed, Error> {
-    let (parts, body) = request.into_parts();
+pub fn parse(parts: Parts, hosts: &[String]) -> Result<Parsed, Error> {
     check_method(&parts.method)?;
     check_framing(&parts.headers)?;
     check_path(parts.uri.path())?;
     check_host(&parts, hosts)?;
     check_query(parts.uri.query())?;
-    Ok(Parsed { parts, body })
+    Ok(Parsed { parts })
 }
 
 fn check_method(method: &Method) -> Result<(), Error> {
@@ -119,7 +115,7 @@ mod tests {
     use super::*;
 
     fn host(header: Option<&str>, uri: &str) -> Result<(), Error> {
-        let mut request = Request::builder().uri(uri);
+        let mut request = http::Request::builder().uri(uri);
         if let Some(header) = header {
             request = request.header("host", header);
         }

@@ -153,6 +153,11 @@ fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body>
     response
 }
 
+/// Says that the connection ends with this answer (RFC 9112 section 9.6).
+pub fn close(response: &mut Response<Body>) {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// What every answer carries.
 pub fn seal(response: &mut Response<Body>, request_id: &str, tls: bool) {
     let headers = response.headers_mut();
