@@ -91,6 +91,8 @@ pub enum RouteKind {
 pub struct Route {
     /// The path it answers, and everything below it at a `/` boundary. No trailing slash, except the root.
     pub path: String,
+    /// What people read on the consent page.
+    pub name: String,
     /// How it authenticates.
     pub kind: RouteKind,
     /// The URL of the MCP endpoint, or the origin of an `http` route.

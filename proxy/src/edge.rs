@@ -263,7 +263,7 @@ fn oauth_settings(
         path: route.path.clone(),
         resource: route.resource.clone(),
         scopes: route.scopes.clone(),
-        name: route.path.clone(),
+        name: route.name.clone(),
     });
     let mut settings = OAuthSettings::new(server.public_url.clone(), resources.collect());
     let mut allowed = RedirectPattern::known();

@@ -111,6 +111,8 @@ impl Default for Mcp {
 pub struct Route {
     /// The path the route answers, and everything below it: `/mcp`.
     pub path: String,
+    /// What people read on the consent page: `Plane`. Empty: the path.
+    pub name: String,
     /// `mcp`: our tokens, JSON-RPC; `api-key`: a Plane API key goes on as `X-Api-Key`; `http`: our tokens, any HTTP.
     pub kind: String,
     /// Where requests go. For `mcp` and `api-key` the URL of the MCP endpoint, for `http` an origin that gets the same path.
@@ -125,6 +127,7 @@ impl Default for Route {
     fn default() -> Self {
         Self {
             path: String::new(),
+            name: String::new(),
             kind: "mcp".into(),
             upstream: String::new(),
             scopes: vec!["plane:read".into()],

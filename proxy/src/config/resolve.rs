@@ -177,6 +177,7 @@ fn route(raw: &raw::Route, server: Option<&Server>, at: &str, found: &mut Found)
     let path = path?;
     let resource = Resource::parse(&format!("{}{path}", server?.public_url));
     Some(Route {
+        name: if raw.name.is_empty() { path.clone() } else { raw.name.clone() },
         kind: kind?,
         upstream: upstream?,
         scopes: scopes?,
