@@ -4,8 +4,10 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -18,14 +20,22 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::{
+    ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use serde::Serialize;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::{Semaphore, broadcast},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
+    certificate::CertificateFiles,
     process::PATIENCE,
     trouble::{Outcome, Trouble, While},
 };
@@ -56,7 +66,7 @@ impl Seen {
 /// The running upstream; stops when dropped.
 #[derive(Debug)]
 pub struct Echo {
-    address: SocketAddr,
+    url: String,
     state: Arc<State>,
     _stop: DropGuard,
 }
@@ -67,6 +77,7 @@ struct State {
     gate: Semaphore,
     events: broadcast::Sender<String>,
     abandoned: Mutex<usize>,
+    connections: AtomicUsize,
 }
 
 impl Echo {
@@ -75,6 +86,26 @@ impl Echo {
     /// # Errors
     /// When no port can be had.
     pub async fn start() -> Outcome<Self> {
+        Self::start_with(None).await
+    }
+
+    /// Starts on a free loopback port and speaks TLS with the given certificate.
+    ///
+    /// # Errors
+    /// When no port can be had or the certificate cannot be read.
+    pub async fn start_tls(certificate: &CertificateFiles) -> Outcome<Self> {
+        let chain =
+            CertificateDer::pem_file_iter(&certificate.cert_file).while_doing("read a certificate")?;
+        let chain = chain.collect::<Result<Vec<_>, _>>().while_doing("read a certificate")?;
+        let key = PrivateKeyDer::from_pem_file(&certificate.key_file).while_doing("read a key")?;
+        let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().while_doing("choose TLS versions")?;
+        let config =
+            builder.with_no_client_auth().with_single_cert(chain, key).while_doing("use a certificate")?;
+        Self::start_with(Some(TlsAcceptor::from(Arc::new(config)))).await
+    }
+
+    async fn start_with(tls: Option<TlsAcceptor>) -> Outcome<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.while_doing("listen for the echo upstream")?;
         let address = listener.local_addr().while_doing("read a listener's address")?;
         let state = Arc::new(State {
@@ -82,20 +113,29 @@ impl Echo {
             gate: Semaphore::new(0),
             events: broadcast::channel(64).0,
             abandoned: Mutex::default(),
+            connections: AtomicUsize::new(0),
         });
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let stop = CancellationToken::new();
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(
             listener,
+            tls,
             Arc::clone(&state),
             stop.clone(),
         )));
-        Ok(Self { address, state, _stop: stop.drop_guard() })
+        Ok(Self { url: format!("{scheme}://{address}"), state, _stop: stop.drop_guard() })
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT` or `https://127.0.0.1:PORT`.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many connections were accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::Relaxed)
     }
 
     /// Every request so far.
@@ -157,15 +197,28 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn accept(listener: TcpListener, state: Arc<State>, stop: CancellationToken) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, state: Arc<State>, stop: CancellationToken) {
     while let Ok((tcp, _)) = listener.accept().await {
-        let state = Arc::clone(&state);
-        let service = service_fn(move |request| answer(request, Arc::clone(&state)));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(tcp), service);
-        tokio::spawn(stop.clone().run_until_cancelled_owned(connection));
+        state.connections.fetch_add(1, Ordering::Relaxed);
+        let (state, tls) = (Arc::clone(&state), tls.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
+            match tls {
+                None => serve(tcp, state).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(tcp).await {
+                        serve(stream, state).await;
+                    }
+                }
+            }
+        }));
     }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: Arc<State>) {
+    let service = service_fn(move |request| answer(request, Arc::clone(&state)));
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    // A connection that breaks is what some tests are about.
+    let _ = builder.timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// Counts a request as abandoned unless it was finished before it is dropped.

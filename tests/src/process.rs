@@ -173,6 +173,14 @@ impl Process {
     /// # Errors
     /// When it still runs after [`PATIENCE`].
     pub async fn wait_ended(&mut self) -> Outcome<ExitStatus> {
+        self.wait_ended_within(PATIENCE).await
+    }
+
+    /// [`Process::wait_ended`] for a program that has more to do.
+    ///
+    /// # Errors
+    /// When it still runs after `limit`.
+    pub async fn wait_ended_within(&mut self, limit: Duration) -> Outcome<ExitStatus> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().while_doing("wait for a process")? {
@@ -181,8 +189,8 @@ impl Process {
                 }
                 return Ok(status);
             }
-            if started.elapsed() > PATIENCE {
-                return Err(self.trouble(&format!("still running after {} s", PATIENCE.as_secs())));
+            if started.elapsed() > limit {
+                return Err(self.trouble(&format!("still running after {} s", limit.as_secs())));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

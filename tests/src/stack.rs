@@ -39,6 +39,8 @@ pub struct Builder {
     store: Store,
     more_proxies: usize,
     echo_routes: bool,
+    echo_tls: bool,
+    route_timeout: Option<u32>,
     port: Option<u16>,
     cognito: CognitoOptions,
     proxy_settings: Vec<(String, Value)>,
@@ -88,6 +90,20 @@ impl Builder {
         self
     }
 
+    /// The same, with an upstream that speaks TLS under a certificate of the stack's authority.
+    #[must_use]
+    pub fn echo_routes_over_tls(mut self) -> Self {
+        self.echo_tls = true;
+        self.echo_routes()
+    }
+
+    /// Sets how many seconds upstreams of the echo routes may take.
+    #[must_use]
+    pub fn route_timeout(mut self, seconds: u32) -> Self {
+        self.route_timeout = Some(seconds);
+        self
+    }
+
     /// Makes the public URL end in this port instead of a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
@@ -124,7 +140,11 @@ impl Builder {
         let port = self.port.map_or_else(free_port, Ok)?;
         let public_url = format!("https://127.0.0.1:{port}");
         let authority = Authority::new()?;
-        let echo = Echo::start().await?;
+        let echo = if self.echo_tls {
+            Echo::start_tls(&authority.issue("echo")?).await?
+        } else {
+            Echo::start().await?
+        };
         let (cognito, plane) = doubles(self.cognito.clone(), &public_url).await?;
         let adapter = self.adapter(&cognito, &plane);
         let valkey = async {
@@ -178,8 +198,14 @@ impl Builder {
         settings.push("routes", route("/mcp", "mcp", &adapter.endpoint));
         settings.push("routes", route("/api-key/mcp", "api-key", &adapter.endpoint));
         if self.echo_routes {
-            settings.push("routes", route("/echo", "http", &echo.url()));
-            settings.push("routes", route("/echo-mcp", "mcp", &format!("{}/upstream/mcp", echo.url())));
+            let endpoint = format!("{}/upstream/mcp", echo.url());
+            let routes = [route("/echo", "http", echo.url()), route("/echo-mcp", "mcp", &endpoint)];
+            for mut route in routes {
+                if let Some(seconds) = self.route_timeout {
+                    route.insert("timeout_seconds".to_owned(), i64::from(seconds).into());
+                }
+                settings.push("routes", route);
+            }
         }
         for (key, value) in &self.proxy_settings {
             settings.set(key, value.clone());

@@ -35,14 +35,14 @@ pub fn findings(found: &Findings) -> String {
         ("tools/list", found.tools.join(", ")),
         ("get_me", found.me.clone()),
         ("list_projects", found.projects.join(", ")),
-        ("list_work_items", found.work_items.join("; ")),
+        ("list_work_items", shortened(&found.work_items)),
         ("Plane saw", format!("{plane_users}, in {} requests", found.plane_requests)),
         ("Plane saw the client's token", yes_or_no(found.token_leaked)),
         ("same user", yes_or_no(found.same_user())),
     ];
     for (name, value) in lines {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name}: {value}");
+        let _ = writeln!(text, "  {:<30} {value}", format!("{name}:"));
     }
     text
 }
@@ -64,6 +64,14 @@ pub fn how_to_connect(stack: &Stack) -> String {
          \x20 mcp-remote    NODE_EXTRA_CA_CERTS={ca} npx mcp-remote@0.15.1 {url}\n\
          \x20 Python SDK    SSL_CERT_FILE={ca}\n"
     )
+}
+
+fn shortened(names: &[String]) -> String {
+    let short = names.iter().map(|name| {
+        let start: String = name.chars().take(36).collect();
+        if start == *name { start } else { format!("{start}…") }
+    });
+    short.collect::<Vec<_>>().join("; ")
 }
 
 fn yes_or_no(yes: bool) -> String {

@@ -1,12 +1,15 @@
 //! The clients people use, unmodified, against TLS, Valkey and the adapter.
 
-use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf, time::Duration};
 
 use serde_json::{Value, json};
 use stack::{
     process::{Process, environment},
     stack::{Stack, Store},
 };
+
+/// A driver gives up by itself before this.
+const DRIVE: Duration = Duration::from_secs(150);
 
 /// A tool's path out of the environment, which `make test` sets.
 fn tool(variable: &str) -> String {
@@ -29,14 +32,11 @@ async fn drive(python: &str, script: &str, more: &[&str]) -> (Stack, Value) {
     let variables: BTreeMap<String, String> =
         passed_on.iter().filter_map(|name| Some(((*name).to_owned(), environment(name)?))).collect();
     let mut process = Process::start("client", OsStr::new(python), arguments, &variables).unwrap();
-    let outcome = process
-        .wait_for("a line of JSON", async |log| {
-            log.lines().iter().rev().find_map(|line| serde_json::from_str::<Value>(line).ok())
-        })
-        .await
-        .unwrap();
-    let status = process.wait_ended().await.unwrap();
-    assert!(status.success(), "{outcome:#}\n{}", process.log().text());
+    let status = process.wait_ended_within(DRIVE).await.unwrap();
+    let output = process.log().text();
+    let outcome = output.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let outcome = outcome.unwrap_or_else(|| panic!("{script:?} printed no JSON:\n{output}"));
+    assert!(status.success(), "{outcome:#}");
     (stack, outcome)
 }
 

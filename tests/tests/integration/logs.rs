@@ -57,6 +57,15 @@ async fn no_secret_is_logged_even_at_trace_level() {
             let end = secret.rsplit('.').next().unwrap();
             assert!(end.len() < 20 || !line.contains(end), "the end of a secret is logged: {line}");
         }
-        assert!(!line.contains("eyJ"), "a JWT is logged: {line}");
+        assert!(!line.split(|c: char| !is_token_character(c)).any(is_jwt), "a JWT is logged: {line}");
     }
+}
+
+fn is_token_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
+}
+
+/// Whether a word begins like the encoded header of a JWT: `{"…`.
+fn is_jwt(word: &str) -> bool {
+    word.starts_with("eyJ") && word.len() > 20
 }

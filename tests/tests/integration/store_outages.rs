@@ -97,3 +97,28 @@ async fn what_valkey_holds_is_sealed() {
         }
     }
 }
+
+#[tokio::test]
+async fn two_proxies_that_must_refresh_at_once_ask_cognito_once() {
+    let stack = Stack::builder()
+        .store(Store::Valkey)
+        .proxies(2)
+        .cognito(|options| {
+            options.behaviour.id_token_lifetime = Duration::from_secs(100);
+            options.behaviour.rotation = Some(Duration::ZERO);
+        })
+        .start()
+        .await
+        .unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    stack.cognito.behave(|behaviour| behaviour.id_token_lifetime = Duration::from_secs(3600));
+    let other = session.client.through(&stack.proxies[1].origin).unwrap();
+    let calls = (0..16).map(|number| {
+        let client = if number % 2 == 0 { &session.client } else { &other };
+        client.probe(&session.tokens.access)
+    });
+    for answer in futures_util::future::join_all(calls).await {
+        answer.unwrap().expect_status(200).unwrap();
+    }
+    assert_eq!(stack.cognito.refreshes(), 1);
+}
