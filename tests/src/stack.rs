@@ -41,6 +41,7 @@ pub struct Builder {
     echo_routes: bool,
     echo_tls: bool,
     route_timeout: Option<u32>,
+    route_scopes: Option<Vec<Value>>,
     port: Option<u16>,
     cognito: CognitoOptions,
     proxy_settings: Vec<(String, Value)>,
@@ -101,6 +102,13 @@ impl Builder {
     #[must_use]
     pub fn route_timeout(mut self, seconds: u32) -> Self {
         self.route_timeout = Some(seconds);
+        self
+    }
+
+    /// Sets the scopes that tokens for the echo routes need.
+    #[must_use]
+    pub fn route_scopes(mut self, scopes: &[&str]) -> Self {
+        self.route_scopes = Some(scopes.iter().copied().map(Value::from).collect());
         self
     }
 
@@ -203,6 +211,9 @@ impl Builder {
             for mut route in routes {
                 if let Some(seconds) = self.route_timeout {
                     route.insert("timeout_seconds".to_owned(), i64::from(seconds).into());
+                }
+                if let Some(scopes) = &self.route_scopes {
+                    route.insert("scopes".to_owned(), scopes.clone().into());
                 }
                 settings.push("routes", route);
             }

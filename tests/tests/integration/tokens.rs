@@ -138,3 +138,14 @@ async fn an_ambiguous_credential_is_a_bad_request() {
         client.request("POST", client.endpoint()).unwrap().basic_auth(&session.tokens.access, Some(""));
     assert_eq!(client.send(basic).await.unwrap().status, 401);
 }
+
+#[tokio::test]
+async fn a_token_without_a_scope_of_the_route_is_403_and_told_which() {
+    let stack =
+        Stack::builder().echo_routes().route_scopes(&["plane:read", "plane:write"]).start().await.unwrap();
+    let session = stack.sign_in_at("/echo-mcp", "alice").await.unwrap();
+    let answer = session.client.probe(&session.tokens.access).await.unwrap();
+    assert_eq!((answer.status, answer.challenge("error").as_deref()), (403, Some("insufficient_scope")));
+    assert_eq!(answer.challenge("scope").as_deref(), Some("plane:read plane:write"));
+    assert!(stack.echo.seen().is_empty());
+}
