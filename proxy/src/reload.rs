@@ -54,8 +54,12 @@ impl Source {
                 }
             },
         };
+        let in_the_open = file.as_ref().map(|(_, text)| secrets_in(text)).unwrap_or_default();
         let layers = Layers { prefix: "PROXY", file, env: &self.env, aliases: raw::LEGACY_ENV };
         let (raw, mut problems) = service::config::load::<Raw>(&layers);
+        for key in in_the_open {
+            problems.push(key, "is a secret: give it in the environment, or as a file of its own");
+        }
         // The Python mode chose its way to sign in by this; any other than SSO would be another program.
         if self.env.get("AUTH_TYPE").is_some_and(|kind| kind != "SSO") {
             problems.push("AUTH_TYPE", "must be SSO or unset: this proxy signs people in with Cognito only");
@@ -67,6 +71,14 @@ impl Source {
     fn modified(&self) -> Option<std::time::SystemTime> {
         std::fs::metadata(self.file.as_ref()?).and_then(|data| data.modified()).ok()
     }
+}
+
+/// The secrets that stand in the configuration file, which is shown, copied and kept under version control.
+fn secrets_in(file: &str) -> Vec<&'static str> {
+    let Ok(table) = file.parse::<toml::Table>() else { return Vec::new() };
+    let stands =
+        |key: &str| key.split_once('.').and_then(|(section, name)| table.get(section)?.get(name)).is_some();
+    raw::SECRETS.iter().copied().filter(|key| stands(key)).collect()
 }
 
 /// Watches the source of a running configuration.

@@ -151,6 +151,6 @@ impl Default for Plane {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::Json, filter: "info".into() }
+        Self { format: LogFormat::Json, filter: "info,rmcp=warn".into() }
     }
 }

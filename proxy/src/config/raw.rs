@@ -17,6 +17,9 @@ pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),
 ];
 
+/// Keys that are refused in the file. (A `valkey.url` may hold a password too, but need not.)
+pub const SECRETS: &[&str] = &["cognito.client_secret", "vault.keys", "vault.passphrase"];
+
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -78,14 +78,14 @@ async fn every_problem_of_the_adapter_is_in_one_report() {
 }
 
 #[tokio::test]
-async fn a_good_configuration_is_shown_without_its_secrets() {
+async fn a_good_configuration_is_shown_and_a_secret_in_the_file_is_refused() {
     let stack = Stack::start().await.unwrap();
     let secret = "a-client-secret-in-the-file";
     let mut settings = stack.proxies[0].settings.clone();
     settings.set("cognito.client_secret", secret);
     let (status, output) = run_to_end(Kind::Proxy, "check", &settings).await.unwrap();
-    assert_eq!(status.code(), Some(0), "{output}");
-    assert!(!output.contains(secret), "{output}");
+    assert_eq!(status.code(), Some(64), "{output}");
+    assert!(output.contains("cognito.client_secret: is a secret") && !output.contains(secret), "{output}");
 
     let (status, output) = run_to_end(Kind::Proxy, "check", &stack.proxies[0].settings).await.unwrap();
     assert_eq!(status.code(), Some(0), "{output}");
