@@ -1,8 +1,9 @@
 //! What stands in for store and Cognito.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,76 +27,90 @@ use crate::store::{Store, StoreDown};
 pub(super) const POOL: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Test";
 pub(super) const APP_CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
 
-/// A store that can be stopped.
+/// A store that can be stopped, at once or within its n-th operation from now on.
 pub(super) struct Breakable {
     inner: Memory,
     down: AtomicBool,
+    /// Operations until it stops; 0 for never.
+    left: AtomicUsize,
+    carries_out: AtomicBool,
 }
 
 impl Breakable {
     pub(super) fn new(inner: Memory) -> Self {
-        Self { inner, down: AtomicBool::new(false) }
+        Self {
+            inner,
+            down: AtomicBool::new(false),
+            left: AtomicUsize::new(0),
+            carries_out: AtomicBool::new(false),
+        }
+    }
+    /// Stops at operation number `operation` from now on, counted from 1; that one may still be carried out, unanswered.
+    pub(super) fn stop_at(&self, operation: usize, carried_out: bool) {
+        self.carries_out.store(carried_out, Ordering::SeqCst);
+        self.left.store(operation, Ordering::SeqCst);
     }
     pub(super) fn stop(&self) {
         self.down.store(true, Ordering::SeqCst);
     }
     pub(super) fn start(&self) {
+        self.left.store(0, Ordering::SeqCst);
         self.down.store(false, Ordering::SeqCst);
     }
     /// Lets others go first, so that requests really interleave.
-    async fn up(&self, operation: &'static str) -> Result<(), StoreDown> {
+    async fn run<T>(
+        &self,
+        operation: &'static str,
+        act: impl Future<Output = Result<T, StoreDown>>,
+    ) -> Result<T, StoreDown> {
         tokio::task::yield_now().await;
-        match self.down.load(Ordering::SeqCst) {
-            true => Err(StoreDown { operation, source: "stopped by the test".into() }),
-            false => Ok(()),
+        let countdown = |left: usize| left.checked_sub(1);
+        if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, countdown) == Ok(1) {
+            if self.carries_out.load(Ordering::SeqCst) {
+                act.await?;
+            }
+            self.stop();
+        } else if !self.down.load(Ordering::SeqCst) {
+            return act.await;
         }
+        Err(StoreDown { operation, source: "stopped by the test".into() })
     }
 }
 
 #[async_trait]
 impl Store for Breakable {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up("get").await?;
-        self.inner.get(key).await
+        self.run("get", self.inner.get(key)).await
     }
     async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreDown> {
-        self.up("put").await?;
-        self.inner.put(key, value, ttl).await
+        self.run("put", self.inner.put(key, value, ttl)).await
     }
     async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("put_new").await?;
-        self.inner.put_new(key, value, ttl).await
+        self.run("put_new", self.inner.put_new(key, value, ttl)).await
     }
     async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("swap").await?;
-        self.inner.swap(key, expected, value, ttl).await
+        self.run("swap", self.inner.swap(key, expected, value, ttl)).await
     }
     async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up("take").await?;
-        self.inner.take(key).await
+        self.run("take", self.inner.take(key)).await
     }
     async fn delete(&self, key: &str) -> Result<bool, StoreDown> {
-        self.up("delete").await?;
-        self.inner.delete(key).await
+        self.run("delete", self.inner.delete(key)).await
     }
     async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown> {
-        self.up("delete_if").await?;
-        self.inner.delete_if(key, expected).await
+        self.run("delete_if", self.inner.delete_if(key, expected)).await
     }
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up("expire").await?;
-        self.inner.expire(key, ttl).await
+        self.run("expire", self.inner.expire(key, ttl)).await
     }
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
-        self.up("publish").await?;
-        self.inner.publish(channel, message).await
+        self.run("publish", self.inner.publish(channel, message)).await
     }
     async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown> {
-        self.up("subscribe").await?;
-        self.inner.subscribe(channel).await
+        self.run("subscribe", self.inner.subscribe(channel)).await
     }
     async fn ping(&self) -> Result<(), StoreDown> {
-        self.up("ping").await
+        self.run("ping", self.inner.ping()).await
     }
 }
 
@@ -109,12 +124,13 @@ pub(super) enum Mood {
     WithOtherNonce,
 }
 
-/// A Cognito that knows one user and remembers what it was asked.
+/// A Cognito that signs in whom the code names (`cognito-code` is alice's, `cognito-code:bob` bob's) and remembers what
+/// it was asked.
 pub(super) struct FakeCognito {
     clock: ManualClock,
     mood: Mutex<Mood>,
-    /// Of the last sign-in: nonce and challenge.
-    asked: Mutex<(String, String)>,
+    /// The nonce of each sign-in, by its challenge.
+    asked: Mutex<HashMap<String, String>>,
     pub(super) revoked: Mutex<Vec<String>>,
 }
 
@@ -129,10 +145,10 @@ impl FakeCognito {
         *self.mood.lock().unwrap()
     }
 
-    fn tokens(&self, nonce: &str) -> TokenSet {
+    fn tokens(&self, user: &str, nonce: &str) -> TokenSet {
         let now = self.clock.unix();
         let shared = json!({
-            "iss": POOL, "sub": "8f0c9b2e-0001", "iat": now, "exp": now + 3600, "auth_time": now, "origin_jti": "o-1",
+            "iss": POOL, "sub": subject(user), "iat": now, "exp": now + 3600, "auth_time": now, "origin_jti": "o-1",
         });
         let token = |kid: &str, key: &KeyPair, more: Value| {
             let mut claims = shared.clone();
@@ -140,14 +156,14 @@ impl FakeCognito {
             Secret::new(sign(kid, key, &claims))
         };
         let id = json!({
-            "aud": APP_CLIENT, "token_use": "id", "cognito:username": "alice", "cognito:groups": ["eng"], "nonce": nonce,
+            "aud": APP_CLIENT, "token_use": "id", "cognito:username": user, "cognito:groups": ["eng"], "nonce": nonce,
         });
         let access =
-            json!({ "client_id": APP_CLIENT, "token_use": "access", "username": "alice", "scope": "openid" });
+            json!({ "client_id": APP_CLIENT, "token_use": "access", "username": user, "scope": "openid" });
         TokenSet {
             access: token("access-key=", rsa(1), access),
             id: Some(token("id-key=", rsa(0), id)),
-            refresh: Some(Secret::new("cognito-refresh-token")),
+            refresh: Some(Secret::new(format!("cognito-refresh-token:{user}"))),
         }
     }
 }
@@ -158,30 +174,31 @@ impl IdentityProvider for FakeCognito {
         if self.mood() == Mood::Down {
             return Err(ProviderError::Unavailable("down".into()));
         }
-        *self.asked.lock().unwrap() = (request.nonce.to_owned(), request.code_challenge.to_owned());
+        self.asked.lock().unwrap().insert(request.code_challenge.to_owned(), request.nonce.to_owned());
         Ok(Url::parse_with_params("https://auth.example/oauth2/authorize", [("state", request.state)])
             .unwrap())
     }
 
     async fn exchange(&self, code: &Secret, code_verifier: &Secret) -> Result<TokenSet, ProviderError> {
-        let (nonce, challenge) = self.asked.lock().unwrap().clone();
-        if code.expose() != "cognito-code" || fingerprint(code_verifier.expose()) != challenge {
-            return Err(ProviderError::GrantRefused);
-        }
+        let nonce = self.asked.lock().unwrap().get(&fingerprint(code_verifier.expose())).cloned();
+        let user = code.expose().strip_prefix("cognito-code").map(|user| user.trim_start_matches(':'));
+        let (Some(nonce), Some(user)) = (nonce, user) else { return Err(ProviderError::GrantRefused) };
+        let user = if user.is_empty() { "alice" } else { user };
         match self.mood() {
-            Mood::Well => Ok(self.tokens(&nonce)),
+            Mood::Well => Ok(self.tokens(user, &nonce)),
             Mood::Down => Err(ProviderError::Unavailable("down".into())),
             Mood::Refusing => Err(ProviderError::GrantRefused),
-            Mood::WithoutIdToken => Ok(TokenSet { id: None, ..self.tokens(&nonce) }),
-            Mood::WithOtherNonce => Ok(self.tokens("other")),
+            Mood::WithoutIdToken => Ok(TokenSet { id: None, ..self.tokens(user, &nonce) }),
+            Mood::WithOtherNonce => Ok(self.tokens(user, "other")),
         }
     }
 
-    async fn refresh(&self, _: &Secret) -> Result<TokenSet, ProviderError> {
+    async fn refresh(&self, refresh_token: &Secret) -> Result<TokenSet, ProviderError> {
+        let user = refresh_token.expose().rsplit(':').next().unwrap_or_default();
         match self.mood() {
             Mood::Down => Err(ProviderError::Unavailable("down".into())),
             Mood::Refusing => Err(ProviderError::GrantRefused),
-            _ => Ok(TokenSet { refresh: None, ..self.tokens("") }),
+            _ => Ok(TokenSet { refresh: None, ..self.tokens(user, "") }),
         }
     }
 
@@ -189,6 +206,11 @@ impl IdentityProvider for FakeCognito {
         self.revoked.lock().unwrap().push(refresh_token.expose().to_owned());
         Ok(())
     }
+}
+
+/// Cognito's `sub` of a user.
+pub(super) fn subject(user: &str) -> String {
+    format!("8f0c9b2e-{user}")
 }
 
 fn rsa(index: usize) -> &'static KeyPair {

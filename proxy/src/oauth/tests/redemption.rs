@@ -42,7 +42,7 @@ async fn a_code_used_twice_ends_the_session() {
     assert!(world.vault.open(&sid).await.is_err());
     assert_error(&world.refresh(&client, &refresh, &[]).await, 400, "invalid_grant", "refresh_token_unknown");
     tokio::task::yield_now().await;
-    assert_eq!(*world.cognito.revoked.lock().unwrap(), ["cognito-refresh-token"]);
+    assert_eq!(*world.cognito.revoked.lock().unwrap(), ["cognito-refresh-token:alice"]);
 }
 
 #[tokio::test]

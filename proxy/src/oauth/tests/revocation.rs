@@ -21,7 +21,7 @@ async fn giving_back_either_token_ends_the_session() {
         let refreshed = world.refresh(&signed_in.client, &signed_in.refresh, &[]).await;
         assert_error(&refreshed, 400, "invalid_grant", "refresh_token_unknown");
         tokio::task::yield_now().await;
-        assert_eq!(*world.cognito.revoked.lock().unwrap(), ["cognito-refresh-token"]);
+        assert_eq!(*world.cognito.revoked.lock().unwrap(), ["cognito-refresh-token:alice"]);
     }
 }
 

@@ -65,10 +65,26 @@ impl World {
 
     pub(super) fn with(settings: OAuthSettings) -> Self {
         let clock = ManualClock::at(NOW);
+        let store = Breakable::new(Memory::new(Arc::new(clock.clone()), 1000));
+        let cognito = FakeCognito::new(clock.clone());
+        Self::of(settings, KeyRing::ephemeral(), clock, Arc::new(store), Arc::new(cognito))
+    }
+
+    /// Another process over the same store and Cognito, with its own keys and an empty memory.
+    pub(super) fn beside(&self, keys: KeyRing) -> Self {
+        let settings = OAuthSettings::new(ISSUER, vec![route("/mcp")]);
+        Self::of(settings, keys, self.clock.clone(), Arc::clone(&self.store), Arc::clone(&self.cognito))
+    }
+
+    fn of(
+        settings: OAuthSettings,
+        keys: KeyRing,
+        clock: ManualClock,
+        store: Arc<Breakable>,
+        cognito: Arc<FakeCognito>,
+    ) -> Self {
         let time: Arc<dyn Clock> = Arc::new(clock.clone());
-        let keys = Arc::new(KeyRing::ephemeral());
-        let store = Arc::new(Breakable::new(Memory::new(Arc::clone(&time), 1000)));
-        let cognito = Arc::new(FakeCognito::new(clock.clone()));
+        let keys = Arc::new(keys);
         let source = KeySource::of(Issuer::parse(POOL).unwrap()).unwrap();
         let published =
             KeySet::new(vec![source], Arc::new(PublishedKeys), Arc::clone(&time), KeyPolicy::default());
@@ -161,9 +177,13 @@ impl World {
 
     /// As far as the client's redirect URI: the code.
     pub(super) async fn code(&self, client: &str) -> String {
-        let mut jar = Jar::default();
-        let state = self.consent(client, &mut jar).await;
-        let back = self.get(&format!("/auth/callback?code=cognito-code&state={state}"), &mut jar).await;
+        self.code_of(client, "alice", &mut Jar::default()).await
+    }
+
+    /// The same for a user in a browser.
+    pub(super) async fn code_of(&self, client: &str, user: &str, jar: &mut Jar) -> String {
+        let state = self.consent(client, jar).await;
+        let back = self.get(&format!("/auth/callback?code=cognito-code:{user}&state={state}"), jar).await;
         query(&location(&back)).get("code").unwrap_or_else(|| panic!("no code: {back:?}")).clone()
     }
 
