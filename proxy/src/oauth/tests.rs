@@ -4,11 +4,13 @@
 mod answers;
 mod authorization;
 mod doubles;
+mod interruptions;
 mod metadata;
 mod outages;
 mod redemption;
 mod refresh;
 mod registration;
 mod revocation;
+mod rotation;
 mod sign_in;
 mod world;
