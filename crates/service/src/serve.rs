@@ -92,7 +92,8 @@ pub struct Limits {
     pub header_read: Duration,
     /// What [`Acceptor::accept`] may take; above it the connection is closed.
     pub handshake: Duration,
-    /// From the end of one request to the whole head of the next; above it the connection is closed.
+    /// From the end of one request to the whole head of the next, and how long a peer may leave an answer unread; above
+    /// it the connection is closed.
     pub idle: Duration,
     /// Connections served at once, over all threads. At the limit each thread holds one more that is not served yet;
     /// others wait in the kernel's backlog, where clients see a slow connect and no refused one.

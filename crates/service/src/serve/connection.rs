@@ -31,6 +31,10 @@ const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs
 /// HTTP/2 streams a peer may reset before the connection counts as an attack ("rapid reset", CVE-2023-44487).
 const RESETS: usize = 64;
 
+/// Bytes of an answer that an HTTP/2 stream holds while its peer does not read; hyper's own 400 KiB would be 50 MiB for
+/// each connection.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// The least time between two looks at whether a connection is idle.
 const LEAST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -68,7 +72,7 @@ impl<H: Handler> Connections<H> {
             let (shared, running) = (Arc::clone(&shared), Running::start(&requests));
             async move {
                 let response = shared.handler.handle(request, peer).await;
-                Ok::<_, Infallible>(response.map(|body| TrackedBody { body, _running: running }))
+                Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, running)))
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
@@ -109,6 +113,7 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(RESETS)
         .max_local_error_reset_streams(RESETS)
@@ -155,8 +160,12 @@ impl Activity {
     }
 }
 
-/// Marks a request as in progress until dropped.
-struct Running(Arc<Activity>);
+/// Marks a request as in progress until dropped, but not while a part of its answer waits for the peer to take it: a peer
+/// that does not read counts as idle.
+struct Running {
+    activity: Arc<Activity>,
+    is_our_turn: bool,
+}
 
 impl Running {
     fn start(activity: &Arc<Activity>) -> Self {
@@ -164,23 +173,43 @@ impl Running {
             state.running += 1;
             state.served = true;
         });
-        Self(Arc::clone(activity))
+        Self { activity: Arc::clone(activity), is_our_turn: true }
+    }
+
+    fn our_turn(&mut self) {
+        if !std::mem::replace(&mut self.is_our_turn, true) {
+            self.activity.change(|state| state.running += 1);
+        }
+    }
+
+    fn peers_turn(&mut self) {
+        if std::mem::replace(&mut self.is_our_turn, false) {
+            self.activity.change(|state| {
+                state.running -= 1;
+                state.quiet_since = Instant::now();
+            });
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.change(|state| {
-            state.running -= 1;
-            state.quiet_since = Instant::now();
-        });
+        self.peers_turn();
     }
 }
 
-/// A response body; its request is in progress until the body has ended.
+/// A response body; its request is in progress until the body has ended. It is asked for a part only when there is room
+/// for it, so that between two parts it is the peer's turn.
 struct TrackedBody {
     body: Body,
-    _running: Running,
+    running: Running,
+}
+
+impl TrackedBody {
+    fn new(body: Body, mut running: Running) -> Self {
+        running.peers_turn();
+        Self { body, running }
+    }
 }
 
 impl http_body::Body for TrackedBody {
@@ -191,7 +220,12 @@ impl http_body::Body for TrackedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        self.running.our_turn();
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if polled.is_ready() {
+            self.running.peers_turn();
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

@@ -45,9 +45,26 @@ impl Handler for Stage {
                 };
                 return Response::new(StreamBody::new(futures_util::stream::once(last)).boxed_unsync());
             }
+            "/flood" => {
+                let guard = Ended(gate);
+                let more = futures_util::stream::repeat_with(move || {
+                    let _held = &guard;
+                    Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 16 * 1024])))
+                });
+                return Response::new(StreamBody::new(more).boxed_unsync());
+            }
             _ => {}
         }
         Response::new(Full::from("done").map_err(Into::into).boxed_unsync())
+    }
+}
+
+/// Opens the gate once when dropped.
+struct Ended(Arc<Semaphore>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
     }
 }
 
@@ -234,6 +251,27 @@ async fn an_idle_connection_is_closed_and_a_streaming_one_is_not() {
     assert_eq!(rest(&mut idle).await, "");
     server.stage.gate.add_permits(1);
     assert!(rest(&mut streaming).await.contains("done"));
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_its_answer_is_closed() {
+    let server = Server::start(Limits { idle: SHORT, ..Limits::default() });
+    let mut silent = server.connect().await;
+    send(&mut silent, "/flood", "").await;
+    timeout(SOON, server.stage.gate.acquire()).await.expect("the answer is given up").unwrap().forget();
+}
+
+#[tokio::test]
+async fn a_peer_that_gives_no_window_for_its_answer_is_closed() {
+    let server = Server::start(Limits { idle: SHORT, ..Limits::default() });
+    let io = TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("http://a/flood").body(Empty::<Bytes>::new()).unwrap();
+    // The window opens as the body is read, which it is not.
+    let _unread = client.send_request(request).await.unwrap();
+    timeout(SOON, server.stage.gate.acquire()).await.expect("the answer is given up").unwrap().forget();
 }
 
 #[tokio::test]
