@@ -54,3 +54,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreDown>;
 }
+
+/// A store whose records can be walked over: for what an operator asks once, never for a request.
+pub trait Walk: Store {
+    /// The names of the records that begin with `prefix`. What is there during the whole walk is told at least once;
+    /// what comes or goes meanwhile may be missed. A failure ends the walk, which is then incomplete.
+    fn names(&self, prefix: &str) -> BoxStream<'_, Result<String, StoreDown>>;
+}

@@ -1,13 +1,14 @@
 //! What every store must do, told once and run against each of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use service::ManualClock;
 
-use super::Store;
+use super::Walk;
 use super::memory::Memory;
 use super::valkey::server::Server;
 
@@ -16,7 +17,7 @@ const SHORT: Duration = Duration::from_millis(60);
 
 /// A store under test, with what keeps it alive and a way to let time pass.
 struct Subject {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Walk>,
     clock: Option<ManualClock>,
     _server: Option<Server>,
 }
@@ -184,6 +185,20 @@ async fn every_subscriber_of_a_channel_hears_what_is_published_on_it(subject: Su
     assert_eq!(other.next().await, Some(bytes("c")));
 }
 
+async fn a_walk_tells_every_name_with_the_prefix(subject: Subject) {
+    let store = &subject.store;
+    assert!(store.names("").next().await.is_none());
+    let there: BTreeSet<String> = (0..1_500).map(|number| format!("session:{number}")).collect();
+    for name in there.iter().map(String::as_str).chain(["sessions", "grant:1", "session"]) {
+        store.put(name, bytes("x"), MINUTE).await.unwrap();
+    }
+    let told: BTreeSet<String> = store.names("session:").try_collect().await.unwrap();
+    assert_eq!(told, there);
+    assert!(store.names("s*").next().await.is_none(), "a prefix is no pattern");
+    let all: BTreeSet<String> = store.names("").try_collect().await.unwrap();
+    assert_eq!(all.len(), there.len() + 3);
+}
+
 async fn a_store_that_is_there_answers_a_ping(subject: Subject) {
     subject.store.ping().await.unwrap();
 }
@@ -218,6 +233,7 @@ conformance!(
     swap_replaces_only_what_it_expects,
     delete_if_deletes_only_what_it_expects,
     every_subscriber_of_a_channel_hears_what_is_published_on_it,
+    a_walk_tells_every_name_with_the_prefix,
     a_store_that_is_there_answers_a_ping,
 );
 

@@ -14,7 +14,7 @@ use futures_util::stream::{self, BoxStream};
 use service::Clock;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{Store, StoreDown};
+use super::{Store, StoreDown, Walk};
 
 /// How many messages a slow subscriber may be behind; it misses what is older.
 const BACKLOG: usize = 1024;
@@ -182,5 +182,13 @@ impl Store for Memory {
 
     async fn ping(&self) -> Result<(), StoreDown> {
         Ok(())
+    }
+}
+
+impl Walk for Memory {
+    fn names(&self, prefix: &str) -> BoxStream<'_, Result<String, StoreDown>> {
+        let shelf = self.shelf();
+        let names = shelf.records.keys().filter(|name| name.starts_with(prefix));
+        stream::iter(names.cloned().map(Ok).collect::<Vec<_>>()).boxed()
     }
 }

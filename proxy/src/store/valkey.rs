@@ -18,17 +18,19 @@ use fred::types::config::{
     ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, UnresponsiveConfig,
 };
 use fred::types::{Builder, ClientState, Expiration, SetOptions, Value};
-use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt, TryStreamExt};
 use service::Secret;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 
 use self::script::Script;
-use super::{Store, StoreDown};
+use self::walk::Progress;
+use super::{Store, StoreDown, Walk};
 
 mod address;
 mod script;
+mod walk;
 
 #[cfg(test)]
 pub(super) mod server;
@@ -298,5 +300,24 @@ impl Store for Valkey {
                 source: Error::new(ErrorKind::Protocol, "not a pong").into(),
             }),
         }
+    }
+}
+
+impl Walk for Valkey {
+    fn names(&self, prefix: &str) -> BoxStream<'_, Result<String, StoreDown>> {
+        let pattern = walk::pattern(&self.key(prefix));
+        let pages = stream::try_unfold(None, move |progress: Option<Progress>| {
+            let pattern = pattern.clone();
+            async move {
+                let mut progress = match progress {
+                    Some(progress) => progress,
+                    None => self.run("names", Progress::start(&self.client)).await?,
+                };
+                let page = self.run("names", progress.page(&self.client, &pattern)).await?;
+                Ok(page.map(|page| (page, Some(progress))))
+            }
+        });
+        let own = |name: String| Ok(name.strip_prefix(&self.prefix).unwrap_or(&name).to_owned());
+        pages.map_ok(move |page| stream::iter(page.into_iter().map(own))).try_flatten().boxed()
     }
 }
