@@ -172,6 +172,8 @@ pub struct Vault {
 pub struct Valkey {
     /// With user and password.
     pub url: Secret,
+    /// PEM bundle for TLS; none: the system's.
+    pub ca_file: Option<PathBuf>,
     /// What our keys begin with.
     pub prefix: String,
     /// How long one command may take.

@@ -198,11 +198,12 @@ async fn open_store(
     };
     let settings = ValkeySettings {
         url: valkey.url.clone(),
+        ca_file: valkey.ca_file.clone(),
         prefix: valkey.prefix.clone(),
         connect_timeout: CONNECT_TIMEOUT,
         command_timeout: valkey.timeout,
     };
-    Ok(Arc::new(Valkey::connect(&settings).await.map_err(while_("read valkey.url"))?))
+    Ok(Arc::new(Valkey::connect(&settings).await.map_err(while_("use [valkey]"))?))
 }
 
 fn cognito_keys(

@@ -272,9 +272,11 @@ impl Default for Vault {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Valkey {
-    /// `redis://` or `rediss://` (TLS) with user and password; sentinel and cluster forms as fred reads them. Empty: in memory.
+    /// `redis://` or `rediss://` (TLS) with user and password; `-sentinel` and `-cluster` forms in docs/operations.md. Empty: in memory.
     #[serde(serialize_with = "redacted")]
     pub url: Option<Secret>,
+    /// PEM bundle that Valkey and its sentinels are checked against over TLS; empty: the system's.
+    pub ca_file: String,
     /// The host, where only that is known.
     pub host: String,
     /// The port beside `host`.
@@ -287,7 +289,14 @@ pub struct Valkey {
 
 impl Default for Valkey {
     fn default() -> Self {
-        Self { url: None, host: String::new(), port: 6379, prefix: "mcp-edge:".into(), timeout_seconds: 2 }
+        Self {
+            url: None,
+            ca_file: String::new(),
+            host: String::new(),
+            port: 6379,
+            prefix: "mcp-edge:".into(),
+            timeout_seconds: 2,
+        }
     }
 }
 

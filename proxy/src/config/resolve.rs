@@ -298,7 +298,12 @@ fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
         None if raw.host.is_empty() => return None,
         None => Secret::new(format!("redis://{}:{}", raw.host, raw.port)),
     };
-    Some(Valkey { url, prefix: raw.prefix.clone(), timeout })
+    let ca_file = found.file("valkey.ca_file", &raw.ca_file);
+    let has_tls = ["rediss", "valkeys"].iter().any(|scheme| url.expose().starts_with(scheme));
+    if ca_file.is_some() && !has_tls {
+        found.say("valkey.ca_file", "is of no use without TLS: valkey.url must begin with rediss or valkeys");
+    }
+    Some(Valkey { url, ca_file, prefix: raw.prefix.clone(), timeout })
 }
 
 fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {

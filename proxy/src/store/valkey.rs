@@ -5,6 +5,7 @@
 //! PING` on the prefix, and `HELLO SELECT INFO CLIENT` (on a cluster also `CLUSTER`) for the connection itself.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,6 +31,7 @@ use super::{Store, StoreDown, Walk};
 
 mod address;
 mod script;
+mod trust;
 mod walk;
 
 #[cfg(test)]
@@ -37,7 +39,7 @@ pub(super) mod server;
 #[cfg(test)]
 mod tests;
 
-pub use self::address::InvalidUrl;
+pub use self::address::InvalidSettings;
 
 /// How many commands may wait for their answers; beyond it they fail at once.
 const MAX_WAITING: usize = 10_000;
@@ -57,8 +59,11 @@ const RESTART_AFTER: Duration = Duration::from_secs(5);
 pub struct ValkeySettings {
     /// `redis`, `rediss` (TLS), `valkey` or `valkeys` (TLS), with `-cluster` or `-sentinel` appended where it is one:
     /// `rediss://user:password@host:6380/0`, `redis-sentinel://host:26379/0?sentinelServiceName=main&node=other:26379`,
-    /// `redis-cluster://host:6379?node=other:6379`. TLS trusts the system's certificates.
+    /// `redis-cluster://host:6379?node=other:6379`. User and password are also those of replicas and cluster nodes;
+    /// sentinels that want any get `sentinelUsername` and `sentinelPassword`.
     pub url: Secret,
+    /// PEM file with the certificates that TLS trusts, for servers and sentinels; none: the system's.
+    pub ca_file: Option<PathBuf>,
     /// Put before every key and channel, so that one Valkey can serve several deployments.
     pub prefix: String,
     /// How long connecting may take, TLS and sign-in included.
@@ -84,14 +89,14 @@ impl Valkey {
     /// error: every call reports it until it is there.
     ///
     /// # Errors
-    /// When the URL cannot be one of a Valkey server.
-    pub async fn connect(settings: &ValkeySettings) -> Result<Self, InvalidUrl> {
+    /// When the URL cannot be one of a Valkey server, or the file of certificates is of no use.
+    pub async fn connect(settings: &ValkeySettings) -> Result<Self, InvalidSettings> {
         let builder = builder(settings)?;
-        let client = builder.build().map_err(|_| InvalidUrl::Refused)?;
+        let client = builder.build().map_err(|_| InvalidSettings::Refused)?;
         let mut subscriber = builder.clone();
         // In RESP3 a subscribed connection still answers commands, such as a heartbeat.
         subscriber.with_config(|config| config.version = fred::types::RespVersion::RESP3);
-        let subscriber = subscriber.build_subscriber_client().map_err(|_| InvalidUrl::Refused)?;
+        let subscriber = subscriber.build_subscriber_client().map_err(|_| InvalidSettings::Refused)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(stay_connected(client.clone()));
         tasks.spawn(stay_connected(subscriber.clone()));
@@ -156,8 +161,8 @@ impl Valkey {
     }
 }
 
-fn builder(settings: &ValkeySettings) -> Result<Builder, InvalidUrl> {
-    let mut config = address::parse(&settings.url)?;
+fn builder(settings: &ValkeySettings) -> Result<Builder, InvalidSettings> {
+    let mut config = address::of(&settings.url, settings.ca_file.as_deref())?;
     // Not the commands' own flag: whether to give up when the very first attempt to connect fails.
     config.fail_fast = false;
     let (first, longest) = RECONNECT_AFTER;

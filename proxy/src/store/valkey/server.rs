@@ -40,6 +40,7 @@ impl Server {
     pub(crate) fn settings(&self) -> ValkeySettings {
         ValkeySettings {
             url: Secret::new(self.url()),
+            ca_file: None,
             prefix: "test:".to_owned(),
             connect_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_secs(2),

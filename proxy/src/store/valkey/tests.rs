@@ -156,7 +156,7 @@ async fn every_key_and_channel_begins_with_the_prefix() {
 
 #[tokio::test]
 async fn only_urls_of_a_valkey_server_are_taken() {
-    let parse = |url: &str| address::parse(&Secret::new(url));
+    let parse = |url: &str| address::of(&Secret::new(url), None);
     for good in [
         "redis://127.0.0.1",
         "valkey://user:p%40ss@valkey:6380/2",
@@ -168,13 +168,13 @@ async fn only_urls_of_a_valkey_server_are_taken() {
         assert!(parse(good).is_ok(), "{good}");
     }
     for (bad, why) in [
-        ("127.0.0.1:6379", InvalidUrl::Shape),
-        ("", InvalidUrl::Shape),
-        ("http://valkey", InvalidUrl::Scheme),
-        ("redis+unix:///run/valkey.sock", InvalidUrl::Scheme),
-        ("redis://", InvalidUrl::Shape),
-        ("redis-sentinel://one:26379", InvalidUrl::SentinelService),
-        ("redis://valkey/users", InvalidUrl::Parts),
+        ("127.0.0.1:6379", InvalidSettings::Shape),
+        ("", InvalidSettings::Shape),
+        ("http://valkey", InvalidSettings::Scheme),
+        ("redis+unix:///run/valkey.sock", InvalidSettings::Scheme),
+        ("redis://", InvalidSettings::Shape),
+        ("redis-sentinel://one:26379", InvalidSettings::SentinelService),
+        ("redis://valkey/users", InvalidSettings::Parts),
     ] {
         assert_eq!(parse(bad).err(), Some(why), "{bad}");
     }
