@@ -12,12 +12,14 @@ use crate::{
     terms::{Resource, Scopes},
 };
 
+mod client_documents;
 mod found;
 pub mod raw;
 mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use client_documents::ClientDocuments;
 pub use resolve::resolve;
 
 /// Everything the proxy needs to know before it starts.
@@ -37,6 +39,8 @@ pub struct Config {
     pub cognito: Cognito,
     /// What we grant to clients.
     pub oauth: OauthGrants,
+    /// Clients that are known by a document of theirs.
+    pub client_documents: ClientDocuments,
     /// How sessions are kept.
     pub vault: Vault,
     /// Where sessions are kept; none: in the memory of this one process.
@@ -203,6 +207,8 @@ pub struct Limits {
 
 /// What we say about it.
 #[derive(Debug)]
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
 pub struct Log {
     /// How a line looks.
     pub format: LogFormat,

@@ -23,7 +23,7 @@ use crate::{
     config::{self, Config, RouteKind},
     limits::Limiter,
     metrics::Metrics,
-    oauth::{OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
+    oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
     pipeline::{
         Origin, Pipeline, Shared,
         forward::{UpstreamTrust, Upstreams},
@@ -157,7 +157,8 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     );
     let tokens = AccessTokens::new(config.server.public_url.clone(), Arc::clone(&ring), Arc::clone(clock));
     let tokens = Arc::new(tokens);
-    let settings = oauth_settings(&config.server, &config.routes, config.oauth);
+    let mut settings = oauth_settings(&config.server, &config.routes, config.oauth);
+    settings.registrations_per_minute = config.limits.registrations_per_minute;
     let parts = Parts {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
@@ -174,10 +175,12 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let limits = serve_limits(&config.limits, drain);
     let shared = Shared {
         origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
+    let documents = ClientDocuments::load(&config.client_documents, clock)
+        .map_err(while_("read client_documents.ca_file"))?;
         server: config.server,
         routes: config.routes.into_iter().map(Arc::new).collect(),
         limits: config.limits,
-        oauth: OAuth::new(settings, parts),
+        oauth: OAuth::new(settings, parts).with_client_documents(documents),
         tokens,
         vault,
         by_session: Limiter::new(per_session, per_session.div_ceil(4), Arc::clone(clock)),

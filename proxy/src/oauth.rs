@@ -1,7 +1,7 @@
 //! The OAuth authorization server that MCP clients talk to: one step a file, in the order a client meets them.
 //!
 //! ```text
-//! metadata ─▶ register ─▶ authorize ─▶ consent ─▶ (Cognito) ─▶ callback ─▶ token ─▶ refresh … ─▶ revoke
+//! metadata ─▶ register, or a client's document ─▶ authorize ─▶ consent ─▶ (Cognito) ─▶ callback ─▶ token ─▶ refresh … ─▶ revoke
 //! ```
 //!
 //! It takes whole requests and gives whole answers; it never fails. Before the redirect URI is proven an error is a page,
@@ -16,6 +16,7 @@ use http::{HeaderMap, Method, Response};
 use service::Clock;
 
 use crate::keys::KeyRing;
+use crate::limits::Limiter;
 use crate::provider::IdentityProvider;
 use crate::store::Store;
 use crate::terms::{Resource, Scopes};
@@ -26,6 +27,7 @@ mod authorize;
 mod browser;
 mod callback;
 mod clients;
+mod client_document;
 mod codes;
 mod consent;
 mod credentials;
@@ -46,6 +48,9 @@ mod token;
 mod tests;
 
 pub use error::{ErrorCode, OAuthError};
+pub use client_document::{
+    ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, InvalidHost, LoadError,
+};
 pub use redirect::{InvalidPattern, RedirectPattern};
 pub use reply::Outcome;
 
@@ -84,9 +89,11 @@ pub struct OAuthSettings {
     pub code: Duration,
     /// How long a person may take, once for consent and once for Cognito's pages.
     pub transaction: Duration,
-    /// How long a registered client may go unused before it is forgotten.
+    /// How long a registered client may go unused before it is forgotten; never less than its refresh tokens last.
     pub client_ttl: Duration,
     /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
     pub session_max: Duration,
     /// Takes a `resource` that is none of ours as absent, with a warning, instead of refusing it: for clients that send
     /// their own loopback address (Cursor).
@@ -111,6 +118,7 @@ impl OAuthSettings {
             session_max: 30 * DAY,
             relax_resource: false,
         }
+            registrations_per_minute: 30,
     }
 }
 
@@ -186,6 +194,8 @@ pub struct OAuth {
     vault: Arc<Vault>,
     provider: Arc<dyn IdentityProvider>,
     verifier: Arc<cognito::Verifier>,
+    documents: Option<ClientDocuments>,
+    registrations: Limiter,
     tokens: Arc<AccessTokens>,
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
@@ -212,10 +222,22 @@ pub struct Parts {
 impl OAuth {
     /// Puts the server together.
     #[must_use]
-    pub fn new(settings: OAuthSettings, parts: Parts) -> Self {
+    pub fn new(mut settings: OAuthSettings, parts: Parts) -> Self {
         let Parts { store, vault, provider, verifier, tokens, keys, clock } = parts;
         let records = records::Records::new(store, Arc::clone(&keys));
-        Self { settings, records, vault, provider, verifier, tokens, keys, clock }
+        // A client whose refresh token still works is in use, however long it was silent, and also when one renewal of
+        // its record failed.
+        settings.client_ttl = settings.client_ttl.max(settings.refresh_token.saturating_mul(2));
+        let rate = settings.registrations_per_minute;
+        let registrations = Limiter::new(rate, rate, Arc::clone(&clock));
+        let documents = None;
+        Self { settings, documents, registrations, records, vault, provider, verifier, tokens, keys, clock }
+    }
+
+    /// Takes clients that are known by a document of theirs, beside those that register.
+    #[must_use]
+    pub fn with_client_documents(self, documents: Option<ClientDocuments>) -> Self {
+        Self { documents, ..self }
     }
 
     /// The endpoint at a normalised path, if it is one of ours.
@@ -245,7 +267,9 @@ impl OAuth {
             return reply::preflight();
         }
         let answered = match endpoint {
-            Endpoint::ServerMetadata => metadata::server(&self.settings, &request),
+            Endpoint::ServerMetadata => {
+                metadata::server(&self.settings, self.documents.is_some(), &request)
+            }
             Endpoint::ResourceMetadata(index) => metadata::resource(&self.settings, index, &request),
             Endpoint::Register => self.register(&request).await,
             Endpoint::Authorize => self.authorize(&request).await,

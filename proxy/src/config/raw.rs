@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use service::{Secret, secret::redacted};
 
+mod client_documents;
+
+pub use client_documents::ClientDocuments;
+
 /// Environment names of the Python Cognito mode that keep working, and the key each stands for.
 pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("MCP_BASE_URL", "server.public_url"),
@@ -38,6 +42,8 @@ pub struct Raw {
     pub cognito: Cognito,
     /// What we grant to clients.
     pub oauth: Oauth,
+    /// Clients that are known by a document of theirs.
+    pub client_documents: ClientDocuments,
     /// How sessions are kept.
     pub vault: Vault,
     /// Where sessions are kept.
@@ -327,6 +333,8 @@ impl Default for Limits {
         Self {
             body_bytes: 4 * 1024 * 1024,
             header_bytes: 64 * 1024,
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
             headers: 100,
             header_timeout_seconds: 10,
             body_timeout_seconds: 30,
@@ -340,6 +348,7 @@ impl Default for Limits {
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
+            registrations_per_minute: 30,
 pub struct Log {
     /// `json` or `pretty`.
     pub format: String,

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{
     Cognito, Config, Limits, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault,
+    client_documents,
     found::Found,
     raw::{self, Raw},
 };
@@ -32,6 +33,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let upstream = upstream(&raw.upstream, &mut found);
     let cognito = cognito(&raw.cognito, server.as_ref(), &mut found);
     let oauth = grants(&raw.oauth, &mut found);
+    let client_documents = client_documents::resolve(&raw.client_documents, &mut found);
     let valkey = valkey(&raw.valkey, &mut found);
     let vault = vault(&raw.vault, valkey.is_some(), &mut found);
     let limits = limits(&raw.limits, &mut found);
@@ -46,6 +48,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
                 upstream,
                 cognito,
                 oauth,
+                client_documents,
                 vault,
                 valkey,
                 limits,
@@ -351,6 +354,7 @@ fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
     }
 }
 
+        registrations_per_minute: raw.registrations_per_minute,
 fn log(raw: &raw::Log, found: &mut Found) -> Option<Log> {
     let format = match raw.format.as_str() {
         "json" => LogFormat::Json,

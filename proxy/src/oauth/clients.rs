@@ -1,12 +1,19 @@
 //! The clients: who registered, what with, and where one is looked up.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::OAuth;
+use super::client_document::{ClientDocuments, DocumentError};
 use super::error::OAuthError;
 use super::redirect::RedirectUri;
 use crate::store::names;
 use crate::terms::ClientId;
+
+/// How long a client is kept that registered and has not signed anybody in yet. Anybody may register, so that together
+/// with the rate of registrations this bounds what they can fill the store with.
+const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a client proves itself at the token endpoint (RFC 7591 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +66,7 @@ impl Client {
             (None, _) => return Err(refused("redirect_uri_missing")),
         };
         let uri = RedirectUri::parse(text).map_err(refused)?;
-        let registered = self
-            .redirect_uris
-            .iter()
-            .filter_map(|known| RedirectUri::parse(known).ok())
-            .any(|known| uri.equals_registered(&known));
-        if !registered {
+        if !self.usable_redirect_uris().any(|known| uri.equals_registered(&known)) {
             return Err(refused("redirect_uri_unregistered"));
         }
         if !allowed(&uri) {
@@ -72,11 +74,38 @@ impl Client {
         }
         Ok(uri)
     }
+
+    /// The registered redirect URIs that may be used in principle.
+    pub(super) fn usable_redirect_uris(&self) -> impl Iterator<Item = RedirectUri> {
+        self.redirect_uris.iter().filter_map(|known| RedirectUri::parse(known).ok())
+    }
 }
 
 impl OAuth {
     /// The client with this id: the one place that knows where clients come from.
     pub(super) async fn client(&self, id: &ClientId) -> Result<Option<Client>, OAuthError> {
+        if ClientDocuments::is_meant(id) {
+            let Some(documents) = &self.documents else { return Ok(None) };
+            return Ok(Some(documents.client(id, |uri| self.allows(uri)).await?));
+        }
+        self.registered_client(id).await
+    }
+
+    /// The client that asks at the token endpoint, where what it may do was settled with its grant.
+    pub(super) async fn granted_client(&self, id: &ClientId) -> Result<Option<Client>, OAuthError> {
+        if !ClientDocuments::is_meant(id) {
+            return self.registered_client(id).await;
+        }
+        let granted = self.documents.as_ref().map(|documents| documents.granted(id));
+        match granted {
+            Some(Ok(client)) => Ok(Some(client)),
+            // An id that cannot be, or can no longer, is unknown: clients sign in again on it, and are told why there.
+            None | Some(Err(DocumentError::Url | DocumentError::HostNotAllowed)) => Ok(None),
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
+
+    async fn registered_client(&self, id: &ClientId) -> Result<Option<Client>, OAuthError> {
         let Some(stored) = self.records.store().get(&names::client(id.as_str())).await? else {
             return Ok(None);
         };
@@ -85,16 +114,19 @@ impl OAuth {
         Ok(Some(client))
     }
 
-    /// Keeps a new client.
+    /// Keeps a new client, until it is used or for a day.
     pub(super) async fn keep_client(&self, client: &Client) -> Result<(), OAuthError> {
         let record = serde_json::to_vec(client)
             .map_err(|error| OAuthError::server_error("record_unwritable", error))?;
         let key = names::client(client.id.as_str());
-        Ok(self.records.store().put(&key, record.into(), self.settings.client_ttl).await?)
+        Ok(self.records.store().put(&key, record.into(), UNUSED.min(self.settings.client_ttl)).await?)
     }
 
     /// A client that proved itself is in use: its time starts anew. Failing to say so costs nothing now.
     pub(super) async fn renew_client(&self, id: &ClientId) {
+        if ClientDocuments::is_meant(id) {
+            return;
+        }
         let renewed =
             self.records.store().expire(&names::client(id.as_str()), self.settings.client_ttl).await;
         if let Err(error) = renewed {

@@ -28,7 +28,7 @@ impl OAuth {
         form: &Parameters,
     ) -> Result<Client, OAuthError> {
         let said = credentials(request, form)?;
-        let Some(client) = self.client(&said.id).await? else {
+        let Some(client) = self.granted_client(&said.id).await? else {
             return Err(OAuthError::invalid_client("client_unknown", said.header));
         };
         let proven = match (&client.auth_method, &client.secret_hash, &said.secret) {

@@ -37,6 +37,8 @@ pub enum ErrorCode {
     ServerError,
     /// RFC 6749 section 4.1.2.1: our fault, and passing.
     TemporarilyUnavailable,
+    /// Too often; `temporarily_unavailable` on the wire, status 429.
+    TooManyRequests,
 }
 
 impl ErrorCode {
@@ -55,7 +57,7 @@ impl ErrorCode {
             Self::InvalidClientMetadata => "invalid_client_metadata",
             Self::AccessDenied => "access_denied",
             Self::ServerError => "server_error",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
         }
     }
 
@@ -68,6 +70,7 @@ impl ErrorCode {
             Self::AccessDenied => StatusCode::FORBIDDEN,
             Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::InvalidRequest
             | Self::InvalidGrant
             | Self::UnsupportedGrantType

@@ -70,8 +70,8 @@ pub(super) fn choose_resource<'a>(
     ))
 }
 
-/// RFC 8414 metadata.
-pub(super) fn server(settings: &OAuthSettings, request: &OAuthRequest) -> Answer {
+/// RFC 8414 metadata; `documents` when clients may be known by their documents.
+pub(super) fn server(settings: &OAuthSettings, documents: bool, request: &OAuthRequest) -> Answer {
     let issuer = &settings.issuer;
     let auth_methods = ["none", "client_secret_basic", "client_secret_post"];
     let offline = Scopes::parse(OFFLINE_ACCESS).unwrap_or_default();
@@ -94,6 +94,7 @@ pub(super) fn server(settings: &OAuthSettings, request: &OAuthRequest) -> Answer
             // Clients refuse a server that does not say this (MCP, authorization).
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
+            "client_id_metadata_document_supported": documents,
             "protected_resources": settings.resources.iter().map(|one| &one.resource).collect::<Vec<_>>(),
         }),
     )

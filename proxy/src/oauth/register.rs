@@ -64,6 +64,11 @@ impl OAuth {
 
     async fn registered(&self, request: &OAuthRequest) -> Result<Reply, OAuthError> {
         expect_type(request, "application/json")?;
+        // One count for everybody: addresses are cheap, and each has its own limit before this.
+        self.registrations.check("all").map_err(|_| {
+            let description = "too many clients register at the moment: try again in a minute";
+            OAuthError::new(ErrorCode::TooManyRequests, "registrations_limited", description)
+        })?;
         let asked: Registration = serde_json::from_slice(&request.body).map_err(|_| {
             bad("registration_malformed", "send the client metadata of RFC 7591 as a JSON object")
         })?;
@@ -167,7 +172,7 @@ fn application_type(asked: Option<&str>) -> Option<&'static str> {
 }
 
 /// The name without what could disguise it: controls, and marks that turn the direction of text.
-fn shown_name(name: &str) -> String {
+pub(super) fn shown_name(name: &str) -> String {
     let disguise = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -148,7 +148,7 @@ fn refuse(issuer: &str, refusal: Refusal) -> Response<Bytes> {
 }
 
 fn retry_later(error: &OAuthError, mut response: Response<Bytes>) -> Response<Bytes> {
-    if error.code() == ErrorCode::TemporarilyUnavailable {
+    if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::TooManyRequests) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
