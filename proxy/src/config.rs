@@ -169,6 +169,8 @@ pub struct Vault {
     pub cache_for: Duration,
     /// How many are.
     pub cache_entries: u64,
+    /// How long a refresh of a proxy that died keeps the others from it.
+    pub refresh_lock: Duration,
 }
 
 /// Where sessions are kept.

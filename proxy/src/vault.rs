@@ -169,11 +169,12 @@ pub struct VaultPolicy {
     pub cache_for: Duration,
     /// How many opened sessions are kept; beyond it the least used are opened again when next asked for.
     pub cache_entries: u64,
-    /// How long a replica that died in the middle of a refresh keeps the others from trying.
+    /// How long a replica that died in the middle of a refresh keeps the others from trying. One that lives renews its
+    /// lock for as long as the refresh takes.
     pub lock_for: Duration,
     /// How long to wait for another replica's refresh before giving up.
     pub wait_for: Duration,
-    /// How long Cognito may take to answer a refresh. Less than `lock_for`, or two replicas could ask at once.
+    /// How long Cognito may take to answer a refresh.
     pub ask_for: Duration,
     /// How long a request waits for a refresh while what it holds is still valid.
     pub patience: Duration,
@@ -189,7 +190,7 @@ impl Default for VaultPolicy {
             refresh_before: Duration::from_secs(120),
             cache_for: Duration::from_secs(10),
             cache_entries: 10_000,
-            lock_for: Duration::from_secs(25),
+            lock_for: Duration::from_secs(10),
             wait_for: Duration::from_secs(15),
             ask_for: Duration::from_secs(12),
             patience: Duration::from_secs(3),
@@ -275,7 +276,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Gone`] and [`VaultError::Ended`]: sign in again. [`VaultError::Unavailable`]: try again.
     pub async fn fresh(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
-        let Some(held) = self.cache.session(sid) else { return self.flight(sid).await };
+        let Some(held) = self.cache.session(sid) else { return self.opened(sid).await };
         let left = held.seconds_left(self.clock.unix());
         if left >= self.policy.refresh_before.as_secs() || (left > LAST_SECONDS && self.cache.rests(sid)) {
             return Ok(held);
@@ -285,8 +286,28 @@ impl Vault {
         }
         // A slow Cognito must not slow down requests whose tokens are good for a while.
         match tokio::time::timeout(self.policy.patience, self.flight(sid)).await {
-            Ok(Err(VaultError::Unavailable { .. })) | Err(_) => Ok(held),
+            Err(_) => {
+                // The next requests need not find out anew how slow it is.
+                self.cache.rest(sid);
+                Ok(held)
+            }
+            Ok(Err(VaultError::Unavailable { .. })) => Ok(held),
             Ok(answer) => answer,
+        }
+    }
+
+    /// [`Vault::fresh`] for a session that is not in the cache. What is found there may be used while it is refreshed, and
+    /// is put there before that begins.
+    async fn opened(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
+        if let Ok(answer) = tokio::time::timeout(self.policy.patience, self.flight(sid)).await {
+            return answer;
+        }
+        match self.cache.session(sid).filter(|held| held.seconds_left(self.clock.unix()) > LAST_SECONDS) {
+            Some(held) => {
+                self.cache.rest(sid);
+                Ok(held)
+            }
+            None => self.flight(sid).await,
         }
     }
 

@@ -260,6 +260,9 @@ pub struct Vault {
     /// How many opened sessions are kept in memory.
     pub cache_entries: u64,
 }
+    /// How long a proxy that dies while it refreshes a session keeps the others from refreshing it. Keep it below the
+    /// grace period of the app client's refresh token rotation.
+    pub refresh_lock_seconds: u64,
 
 impl Default for Vault {
     fn default() -> Self {
@@ -272,6 +275,7 @@ impl Default for Vault {
             cache_entries: 10_000,
         }
     }
+            refresh_lock_seconds: 10,
 }
 
 /// `[valkey]`

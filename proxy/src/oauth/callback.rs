@@ -1,5 +1,6 @@
 //! Where Cognito sends the browser back: the one place where a session begins.
 
+use cognito::TokenError;
 use http::Method;
 use service::Secret;
 
@@ -96,9 +97,11 @@ impl OAuth {
         let expected = cognito::Nonce::Exactly(nonce);
         let (access_token, id_token) =
             self.verifier.pair(tokens.access.expose(), id.expose(), expected).await.map_err(|error| {
-                match error.is_ours() {
-                    true => OAuthError::unavailable("keys_unavailable", error),
-                    false => OAuthError::server_error(error.reason(), error),
+                match error {
+                    // Cognito itself has just given us the token: it is our list of its keys that is too old.
+                    TokenError::UnknownKey => OAuthError::unavailable("keys_unavailable", error),
+                    _ if error.is_ours() => OAuthError::unavailable("keys_unavailable", error),
+                    _ => OAuthError::server_error(error.reason(), error),
                 }
             })?;
         let now = self.clock.unix();

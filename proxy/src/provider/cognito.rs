@@ -50,7 +50,7 @@ pub struct CognitoSettings {
     pub redirect_uri: Url,
     /// What to ask for. `openid` is always asked for: without it there is no ID token.
     pub scopes: Vec<String>,
-    /// Makes the requests. Must not follow redirects.
+    /// Makes the requests. Must not follow redirects, and must have a time limit.
     pub http: reqwest::Client,
 }
 

@@ -145,6 +145,10 @@ impl Vault {
             }
             Standing::Due { usable } => usable,
         };
+        if usable {
+            // For whoever does not want to wait for the refresh.
+            self.cache.insert(found.record.session.clone());
+        }
         let refreshed = if self.cache.rests(sid) {
             Err(VaultError::unavailable("cognito", Resting))
         } else {
@@ -205,7 +209,10 @@ impl Vault {
         match self.wait_for_turn(sid, generation).await? {
             Waited::Theirs(found) => self.adopt(found).await,
             Waited::Ours(turn) => {
-                let refreshed = self.refresh_in_turn(sid).await;
+                let refreshed = tokio::select! {
+                    refreshed = self.refresh_in_turn(sid) => refreshed,
+                    never = self.hold(&turn) => match never {},
+                };
                 self.give_back(turn).await;
                 refreshed
             }

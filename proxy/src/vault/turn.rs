@@ -1,5 +1,6 @@
 //! Whose turn it is to refresh a session: one replica's at a time, by a lock in the store.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +54,23 @@ impl Vault {
             let found = self.records.read(sid).await?.ok_or(VaultError::Gone)?;
             if found.record.generation != generation && found.record.unverified.is_none() {
                 return Ok(Waited::Theirs(found));
+            }
+        }
+    }
+
+    /// Keeps a turn from running out for as long as this is polled. The lock itself is short, so that a replica that dies
+    /// in its turn holds up the others for a moment only: Cognito's own grace for a rotated token may be short too.
+    pub(super) async fn hold(&self, turn: &Turn) -> Infallible {
+        let (name, owner) = (turn.name.as_str(), &turn.owner);
+        loop {
+            tokio::time::sleep(self.policy.lock_for / 3).await;
+            let held = match self.store.swap(name, owner, owner.clone(), self.policy.lock_for).await {
+                // It ran out; if nobody has taken it since, it is ours again.
+                Ok(false) => self.store.put_new(name, owner.clone(), self.policy.lock_for).await,
+                held => held,
+            };
+            if !held.is_ok_and(|held| held) {
+                tracing::warn!("a refresh lock could not be kept");
             }
         }
     }

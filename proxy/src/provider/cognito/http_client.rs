@@ -1,11 +1,7 @@
 //! One HTTP request to Cognito: bounded in time and size, and never followed elsewhere.
 
-use std::time::Duration;
-
 use openidconnect::{HttpRequest, HttpResponse};
 
-/// Longest wait for a whole answer. The browser waits meanwhile.
-const TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer; three tokens with many claims are about 30 kB.
 const MAX_BODY_BYTES: usize = 512 * 1024;
 
@@ -39,7 +35,6 @@ pub(super) async fn fetch(http: reqwest::Client, request: HttpRequest) -> Result
         .request(parts.method, parts.uri.to_string())
         .headers(parts.headers)
         .body(body)
-        .timeout(TIMEOUT)
         .send()
         .await
         .map_err(transport)?;

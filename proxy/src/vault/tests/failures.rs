@@ -218,6 +218,43 @@ async fn a_replica_that_died_in_its_turn_holds_up_the_others_for_a_while_only() 
 }
 
 #[tokio::test]
+async fn a_replica_that_died_in_its_turn_does_not_hold_up_who_still_has_valid_tokens() {
+    let mut world = World::new();
+    world.policy.patience = Duration::from_millis(50);
+    world.policy.wait_for = Duration::from_secs(60);
+    let (dead, vault) = (world.vault(), world.vault());
+    let sid = world.signed_in(&dead).await;
+    world.until_left(60);
+    let lock = names::refresh_lock(sid.as_str());
+    world.store.put(&lock, Bytes::from_static(b"dead"), world.policy.lock_for).await.unwrap();
+    let asked = Instant::now();
+    assert_eq!(refresh_token(&vault.fresh(&sid).await.unwrap()), "refresh-0");
+    assert!(asked.elapsed() < Duration::from_secs(20), "nothing was cached, and yet it waited for the turn");
+}
+
+#[tokio::test]
+async fn a_turn_lasts_as_long_as_cognito_takes() {
+    let mut world = World::new();
+    world.policy.lock_for = Duration::from_millis(300);
+    let (one, two) = (world.vault(), world.vault());
+    let sid = world.signed_in(&one).await;
+    world.until_left(0);
+    let gate = world.cognito.hold();
+    let (asking, asked) = (Arc::clone(&one), sid.clone());
+    let first = tokio::spawn(async move { asking.fresh(&asked).await });
+    world.wait_until(|world| world.cognito.refreshes() == 1).await;
+    for _ in 0..4 {
+        // Longer than the lock is renewed after, shorter than it lasts.
+        tokio::time::sleep(world.policy.lock_for / 2).await;
+        world.clock.advance(world.policy.lock_for / 2);
+    }
+    assert_eq!(part(two.fresh(&sid).await), "lock");
+    gate.notify_one();
+    assert_eq!(refresh_token(&first.await.unwrap().unwrap()), "refresh-1");
+    assert_eq!(world.cognito.refreshes(), 1);
+}
+
+#[tokio::test]
 async fn a_failure_says_its_cause_and_no_token() {
     let world = World::new();
     let vault = world.vault();
