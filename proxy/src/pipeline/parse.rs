@@ -38,11 +38,19 @@ fn check_method(method: &Method) -> Result<(), Error> {
     if *method == Method::CONNECT || *method == Method::TRACE { Err(Error::MethodNotAllowed) } else { Ok(()) }
 }
 
-/// RFC 9112 section 6.3: both framings at once is how requests are smuggled.
+/// RFC 9112 section 6.3: both framings at once is how requests are smuggled. Any coding beside `chunked` would be lost
+/// with the header, and the upstream would read the coded bytes as the message.
 fn check_framing(headers: &HeaderMap) -> Result<(), Error> {
-    let framed_twice =
-        headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
-    if framed_twice { Err(Error::Ambiguous("two_framings")) } else { Ok(()) }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    if headers.contains_key(header::CONTENT_LENGTH) || codings.next().is_some() {
+        return Err(Error::Ambiguous("two_framings"));
+    }
+    if coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+        Ok(())
+    } else {
+        Err(Error::Ambiguous("unknown_framing"))
+    }
 }
 
 fn check_path(path: &str) -> Result<(), Error> {
@@ -50,13 +58,15 @@ fn check_path(path: &str) -> Result<(), Error> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
         return ambiguous;
     }
-    // Encoded slash, backslash, dot, percent, and every control character: servers disagree on when to decode them.
+    // Servers disagree on when to decode: a letter would hide from our routes the path that the upstream then reads, and
+    // a slash, backslash, percent or control character would change it. The last are no UTF-8, which some take for more.
     let mut rest = path;
     while let Some((_, after)) = rest.split_once('%') {
         let Some(code) = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) else {
             return ambiguous;
         };
-        if matches!(code, b'/' | b'\\' | b'.' | b'%' | 0..=31 | 127) {
+        let unreserved = code.is_ascii_alphanumeric() || b"-._~".contains(&code);
+        if unreserved || matches!(code, b'/' | b'\\' | b'%' | 0..=31 | 127 | 0xc0 | 0xc1 | 0xf5..) {
             return ambiguous;
         }
         rest = after;
@@ -65,7 +75,9 @@ fn check_path(path: &str) -> Result<(), Error> {
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
-        if (segment.is_empty() && !last) || segment == "." || segment == ".." {
+        // Servers of the Java kind read `..;x` as `..`.
+        let name = segment.split(';').next().unwrap_or(segment);
+        if (segment.is_empty() && !last) || name == "." || name == ".." {
             return ambiguous;
         }
     }
@@ -138,11 +150,31 @@ mod tests {
             "*",
             "/a\\b",
             "/%252e",
+            "/%6dcp",
+            "/mcp/%7E",
+            "/mcp/..;/x",
+            "/mcp/..;x=1",
+            "/mcp/%c0%ae",
         ] {
             assert!(check_path(bad).is_err(), "{bad}");
         }
-        for good in ["/", "/mcp", "/mcp/", "/api/v1/workspaces/a%20b/", "/.well-known/x"] {
+        for good in ["/", "/mcp", "/mcp/", "/api/v1/workspaces/a%20b/", "/a;b", "/%c3%a4", "/.well-known/x"] {
             assert!(check_path(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_one_framing_that_is_passed_on_as_it_is() {
+        let framing = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::TRANSFER_ENCODING, value.parse().unwrap());
+            }
+            check_framing(&headers)
+        };
+        assert!(framing(&[]).is_ok() && framing(&["Chunked"]).is_ok());
+        for bad in [&["gzip, chunked"][..], &["chunked, chunked"], &["chunked", "chunked"]] {
+            assert!(framing(bad).is_err(), "{bad:?}");
         }
     }
 
