@@ -50,6 +50,9 @@ impl UpstreamTrust {
     }
 }
 
+/// Bytes of an answer that are read ahead for a client that does not take them, and the largest head of an answer.
+const READ_AHEAD: usize = 128 * 1024;
+
 /// One thread's connections to all upstreams.
 pub struct Upstreams {
     client: Client<HttpsConnector<HttpConnector>, RequestBody>,
@@ -73,6 +76,7 @@ impl Upstreams {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(settings.idle)
             .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http1_max_buf_size(READ_AHEAD)
             .build(connector);
         Self { client }
     }
@@ -86,6 +90,10 @@ impl Upstreams {
         let request = outgoing.into_request();
         let verdict = request.body().verdict();
         match tokio::time::timeout(timeout, self.client.request(request)).await {
+            // Nobody asked for another protocol: `Upgrade` does not pass.
+            Ok(Ok(response)) if response.status().is_informational() => {
+                Err(Error::UpstreamFailed("switched protocols unasked".into()))
+            }
             Ok(Ok(response)) => Ok(response),
             // A body that broke off breaks the connection to the upstream too: that is not the upstream's failure.
             Ok(Err(error)) => Err(verdict.error().unwrap_or_else(|| Error::UpstreamFailed(Box::new(error)))),

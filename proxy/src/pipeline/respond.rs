@@ -7,14 +7,20 @@ use hyper::body::Incoming;
 use serde_json::json;
 use service::serve::Body;
 
-use super::route::Target;
+use super::{rewrite, route::Target};
 use crate::{
     config::{Route, RouteKind},
     error::Error,
 };
 
-/// What an upstream may not say to a client through us: hop-by-hop headers, its cookies, its name, its own challenge.
-const WITHHELD: [&str; 10] = [
+/// What an upstream may not say to a client through us: hop-by-hop headers, its cookies, its name, and what would speak for
+/// our whole origin.
+const WITHHELD: [&str; 15] = [
+    "access-control-allow-credentials",
+    "access-control-allow-origin",
+    "access-control-expose-headers",
+    "alt-svc",
+    "clear-site-data",
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -37,10 +43,21 @@ pub fn whole(bytes: impl Into<Bytes>) -> Body {
 #[must_use]
 pub fn relay(response: Response<Incoming>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    for name in WITHHELD {
-        parts.headers.remove(name);
-    }
+    withhold(&mut parts.headers);
     Response::from_parts(parts, body.map_err(Into::into).boxed_unsync())
+}
+
+fn withhold(headers: &mut HeaderMap) {
+    // The length of a body that is chunked is wrong, whatever it says (RFC 9112 section 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    for name in rewrite::named_by_connection(headers) {
+        headers.remove(name);
+    }
+    for name in WITHHELD {
+        headers.remove(name);
+    }
 }
 
 /// `/healthz`: the process runs and its public listener answers. Nothing about what is behind it.
@@ -66,7 +83,7 @@ pub fn preflight() -> Response<Body> {
 pub fn share_with(response: &mut Response<Body>, origin: &HeaderValue) {
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-    headers.insert(header::VARY, HeaderValue::from_static("origin"));
+    headers.append(header::VARY, HeaderValue::from_static("origin"));
     let exposed = "www-authenticate, mcp-session-id, mcp-protocol-version, x-request-id, retry-after";
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
 }
@@ -167,5 +184,35 @@ pub fn seal(response: &mut Response<Body>, request_id: &str, tls: bool) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_speaks_for_its_answer_and_for_nothing_else() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "X-Hop, close"),
+            ("x-hop", "1"),
+            ("content-length", "50"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("alt-svc", "h3=\":1\""),
+            ("access-control-allow-credentials", "true"),
+            ("vary", "accept"),
+        ] {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        withhold(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["vary"]);
+
+        let mut response = Response::new(whole(Bytes::new()));
+        *response.headers_mut() = headers;
+        share_with(&mut response, &HeaderValue::from_static("https://edge.example"));
+        let vary: Vec<_> = response.headers().get_all(header::VARY).iter().collect();
+        assert_eq!(vary, ["accept", "origin"]);
     }
 }

@@ -69,34 +69,34 @@ pub fn rewrite(
 
 /// Removes hop-by-hop headers, those `Connection` names, and every spelling of an identity header.
 fn strip(headers: &mut HeaderMap) {
-    let named: Vec<String> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
-        .collect();
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| named.iter().any(|other| other == name.as_str()) || is_stripped(name.as_str()))
-        .cloned()
-        .collect();
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
+    let doomed: Vec<HeaderName> = headers.keys().filter(|name| is_stripped(name.as_str())).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
 }
 
-/// Whether a header never passes. `_`, `-` and `.` are one: WSGI and CGI servers fold them (CVE-2025-64484).
+/// The headers that `Connection` says are for the next hop only (RFC 9110 section 7.6.1), in either direction.
+pub(super) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// Whether a header never passes. Every sign is one: WSGI servers fold `_`, others all of them (CVE-2025-64484).
 fn is_stripped(name: &str) -> bool {
     let normal: String =
-        name.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c.to_ascii_lowercase() }).collect();
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let normal = normal.as_str();
     // `cookie`: a browser's is somebody's session at Plane or oauth2-proxy. `origin`: judged here, by our own list.
-    const EXACT: [&str; 22] = [
+    const EXACT: [&str; 28] = [
         "authorization",
         "connection",
         "cookie",
         "forwarded",
         "host",
+        "http2-settings",
         "keep-alive",
         "origin",
         "te",
@@ -105,18 +105,26 @@ fn is_stripped(name: &str) -> bool {
         "transfer-encoding",
         "upgrade",
         "x-api-key",
-        "x-real-ip",
-        "x-request-id",
-        "x-original-url",
-        "x-rewrite-url",
+        "x-client-ip",
+        "x-forwarded",
+        "x-http-method",
         "x-http-method-override",
+        "x-method-override",
+        "x-real-ip",
+        "x-remote-user",
+        "x-request-id",
+        "x-rewrite-url",
         "traceparent",
         "tracestate",
         "true-client-ip",
         "remote-user",
+        "x-user",
     ];
-    const PREFIXES: [&str; 5] = ["x-auth-", "x-forwarded-", "proxy-", "x-client-cert", "gap-"];
-    EXACT.contains(&normal) || PREFIXES.iter().any(|prefix| normal.starts_with(prefix))
+    const PREFIXES: [&str; 7] =
+        ["x-auth-", "x-forwarded-", "x-original-", "x-amzn-oidc-", "proxy-", "x-client-cert", "gap-"];
+    // The length under its own name frames the body; under another it would frame it a second time.
+    let second_length = normal == "content-length" && name != normal;
+    second_length || EXACT.contains(&normal) || PREFIXES.iter().any(|prefix| normal.starts_with(prefix))
 }
 
 fn set_identity(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Error> {
@@ -176,6 +184,9 @@ mod tests {
             "X-Auth-Request-Email",
             "x_auth_request_email",
             "x.auth.request.email",
+            "x+auth~request!email",
+            "x-original-url",
+            "content_length",
             "X-Forwarded-For",
             "x_forwarded_user",
             "forwarded",
@@ -190,7 +201,7 @@ mod tests {
             assert!(is_stripped(name), "{name}");
         }
         for name in
-            ["mcp-method", "mcp-param-x-auth", "accept", "content-type", "user-agent", "last-event-id"]
+            ["mcp-method", "mcp-param-x_auth", "accept", "content-length", "content-type", "last-event-id"]
         {
             assert!(!is_stripped(name), "{name}");
         }
