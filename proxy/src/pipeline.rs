@@ -2,7 +2,7 @@
 //! of errors into answers. Inside there is only `?`.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -37,7 +37,7 @@ pub mod rewrite;
 pub mod route;
 mod trace;
 
-use body::RequestBody;
+use body::{RequestBody, Verdict};
 use forward::Upstreams;
 use parse::Parsed;
 use rewrite::Arrival;
@@ -98,6 +98,8 @@ struct Story {
     user: Option<String>,
     client: Option<String>,
     reason: Option<&'static str>,
+    /// How the body fared that an upstream was sent.
+    body: Option<Verdict>,
 }
 
 impl Handler for Pipeline {
@@ -151,12 +153,7 @@ impl Pipeline {
                 respond::failure(&error, story.target.as_ref(), &self.shared.server.public_url)
             }
         };
-        // An answer that comes before the body was read: HTTP/1.1 keeps the connection only if the body is read now; one
-        // that waits for `100 Continue` never comes.
-        if let Some(unread) = body
-            && !(unread.is_end_stream() || (!waits && body::read_out(unread).await))
-            && version < Version::HTTP_2
-        {
+        if version < Version::HTTP_2 && !has_arrived(body, story.body.as_ref(), waits).await {
             respond::close(&mut response);
         }
         if let (Some(origin), Some(Target::Upstream(_))) = (&origin, &story.target)
@@ -205,6 +202,7 @@ impl Pipeline {
         admit::admit(method, headers, &route, &identity, &shared.by_session, shared.limits.body_bytes)?;
         let body = body.take().ok_or(Error::Internal("the body was read already"))?;
         let body = RequestBody::new(body, shared.limits.body_bytes, shared.limits.body_timeout);
+        story.body = Some(body.verdict());
         let outgoing = rewrite::rewrite(parts, body, &route, &identity, arrival)?;
         let sent = Instant::now();
         let response = self.upstreams.forward(outgoing, route.timeout).await?;
@@ -228,13 +226,13 @@ impl Pipeline {
     ) -> Result<Response<Body>, Error> {
         let client_ip = arrival.peer.ip().to_canonical();
         if is_limited(endpoint) {
-            let checked = self.shared.by_address.check(&client_ip.to_string());
+            let checked = self.shared.by_address.check(&neighbourhood(client_ip));
             checked.map_err(|wait| Error::RateLimited(wait.0))?;
         }
         let Parsed { parts } = parsed;
-        let body = body.take().ok_or(Error::Internal("the body was read already"))?;
-        let reading = Limited::new(body, OAUTH_BODY).collect();
-        let body = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
+        let incoming = body.as_mut().ok_or(Error::Internal("the body was read already"))?;
+        let reading = Limited::new(incoming, OAUTH_BODY).collect();
+        let read = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
                 return Err(Error::BodyTooLarge);
@@ -242,8 +240,10 @@ impl Pipeline {
             Ok(Err(_)) => return Err(Error::ClientGone),
             Err(_) => return Err(Error::BodyTooSlow),
         };
+        *body = None;
         let query = parts.uri.query().map(str::to_owned);
-        let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body, client_ip };
+        let request =
+            OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client_ip };
         let response = self.shared.oauth.answer(endpoint, request).await;
         story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
         Ok(response.map(respond::whole))
@@ -289,9 +289,26 @@ impl Story {
     }
 }
 
+/// Whether the whole body is here once the answer is. HTTP/1.1 keeps the connection only then, so what nobody wanted is
+/// read now; a client that waits for `100 Continue` sends nothing to read.
+async fn has_arrived(unread: Option<Incoming>, sent: Option<&Verdict>, waits: bool) -> bool {
+    match unread {
+        Some(body) => body.is_end_stream() || (!waits && body::read_out(body).await),
+        None => sent.is_none_or(Verdict::has_ended),
+    }
+}
+
 /// Metadata costs nothing and is asked for by every client at every start.
 fn is_limited(endpoint: Endpoint) -> bool {
     !matches!(endpoint, Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_))
+}
+
+/// What counts as one address: of IPv6 the network, since a host takes any address in its own.
+fn neighbourhood(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
+    }
 }
 
 fn is_preflight(parts: &Parts) -> bool {

@@ -18,10 +18,11 @@ use tokio::time::{Instant, Sleep};
 
 use crate::error::Error;
 
-// 0 is a body that has not broken off.
+// 0 is a body of which more is to come.
 const TOO_LARGE: u8 = 1;
 const TOO_SLOW: u8 = 2;
 const GONE: u8 = 3;
+const ENDED: u8 = 4;
 
 /// How much of a body nobody wants is read, and for how long, so that its connection can be kept.
 const READ_OUT: (usize, Duration) = (256 * 1024, Duration::from_millis(500));
@@ -42,7 +43,7 @@ pub async fn read_out(body: Incoming) -> bool {
     tokio::time::timeout(patience, reading).await.unwrap_or(false)
 }
 
-/// Why a body broke off, if it did; shared between the body and the step that answers.
+/// How a body ended, if it did; shared between the body and the step that answers.
 #[derive(Debug, Clone, Default)]
 pub struct Verdict(Arc<AtomicU8>);
 
@@ -56,6 +57,16 @@ impl Verdict {
             GONE => Some(Error::ClientGone),
             _ => None,
         }
+    }
+
+    /// Whether the body arrived whole.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Acquire) == ENDED
+    }
+
+    fn end(&self) {
+        self.0.store(ENDED, Ordering::Release);
     }
 
     fn break_off(&self, why: u8, said: &'static str) -> BrokenOff {
@@ -84,10 +95,14 @@ impl RequestBody {
     #[must_use]
     pub fn new(inner: Incoming, limit: u64, patience: Duration) -> Self {
         let timer = Box::pin(tokio::time::sleep(patience));
-        Self { inner, left: limit, patience, timer, verdict: Verdict::default() }
+        let verdict = Verdict::default();
+        if inner.is_end_stream() {
+            verdict.end();
+        }
+        Self { inner, left: limit, patience, timer, verdict }
     }
 
-    /// Where it will stand why the body broke off.
+    /// Where it will stand how the body ended.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict.clone()
@@ -111,10 +126,17 @@ impl Body for RequestBody {
                 };
                 this.left = left;
                 this.timer.as_mut().reset(Instant::now() + this.patience);
+                // A body of known length is not asked again after its last byte.
+                if this.inner.is_end_stream() {
+                    this.verdict.end();
+                }
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(this.verdict.break_off(GONE, "broke off")))),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(None) => {
+                this.verdict.end();
+                Poll::Ready(None)
+            }
             Poll::Pending => match this.timer.as_mut().poll(cx) {
                 Poll::Ready(()) => Poll::Ready(Some(Err(this.verdict.break_off(TOO_SLOW, "too slow")))),
                 Poll::Pending => Poll::Pending,
