@@ -169,8 +169,6 @@ pub struct Vault {
     pub cache_for: Duration,
     /// How many are.
     pub cache_entries: u64,
-    /// How long a refresh of a proxy that died keeps the others from it.
-    pub refresh_lock: Duration,
 }
 
 /// Where sessions are kept.
@@ -205,12 +203,12 @@ pub struct Limits {
     pub requests_per_minute: u32,
     /// Requests a minute for one address at the OAuth endpoints; 0 is without limit.
     pub oauth_requests_per_minute: u32,
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
 }
 
 /// What we say about it.
 #[derive(Debug)]
-    /// How many clients may register each minute, all together; 0 is without limit.
-    pub registrations_per_minute: u32,
 pub struct Log {
     /// How a line looks.
     pub format: LogFormat,

@@ -26,8 +26,8 @@ use crate::vault::Vault;
 mod authorize;
 mod browser;
 mod callback;
-mod clients;
 mod client_document;
+mod clients;
 mod codes;
 mod consent;
 mod credentials;
@@ -47,10 +47,10 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ErrorCode, OAuthError};
 pub use client_document::{
     ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, InvalidHost, LoadError,
 };
+pub use error::{ErrorCode, OAuthError};
 pub use redirect::{InvalidPattern, RedirectPattern};
 pub use reply::Outcome;
 
@@ -91,9 +91,9 @@ pub struct OAuthSettings {
     pub transaction: Duration,
     /// How long a registered client may go unused before it is forgotten; never less than its refresh tokens last.
     pub client_ttl: Duration,
-    /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     /// How many clients may register each minute, all together; 0 is without limit.
     pub registrations_per_minute: u32,
+    /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     pub session_max: Duration,
     /// Takes a `resource` that is none of ours as absent, with a warning, instead of refusing it: for clients that send
     /// their own loopback address (Cursor).
@@ -115,10 +115,10 @@ impl OAuthSettings {
             code: Duration::from_secs(60),
             transaction: Duration::from_secs(10 * 60),
             client_ttl: 90 * DAY,
+            registrations_per_minute: 30,
             session_max: 30 * DAY,
             relax_resource: false,
         }
-            registrations_per_minute: 30,
     }
 }
 
@@ -190,12 +190,12 @@ pub struct OAuthRequest {
 /// The authorization server. One for the process, shared.
 pub struct OAuth {
     settings: OAuthSettings,
+    documents: Option<ClientDocuments>,
+    registrations: Limiter,
     records: records::Records,
     vault: Arc<Vault>,
     provider: Arc<dyn IdentityProvider>,
     verifier: Arc<cognito::Verifier>,
-    documents: Option<ClientDocuments>,
-    registrations: Limiter,
     tokens: Arc<AccessTokens>,
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,

@@ -260,9 +260,6 @@ pub struct Vault {
     /// How many opened sessions are kept in memory.
     pub cache_entries: u64,
 }
-    /// How long a proxy that dies while it refreshes a session keeps the others from refreshing it. Keep it below the
-    /// grace period of the app client's refresh token rotation.
-    pub refresh_lock_seconds: u64,
 
 impl Default for Vault {
     fn default() -> Self {
@@ -275,7 +272,6 @@ impl Default for Vault {
             cache_entries: 10_000,
         }
     }
-            refresh_lock_seconds: 10,
 }
 
 /// `[valkey]`
@@ -330,6 +326,8 @@ pub struct Limits {
     pub requests_per_minute: u32,
     /// How often one address may use the OAuth endpoints each minute; 0 is without limit.
     pub oauth_requests_per_minute: u32,
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -337,14 +335,13 @@ impl Default for Limits {
         Self {
             body_bytes: 4 * 1024 * 1024,
             header_bytes: 64 * 1024,
-    /// How many clients may register each minute, all together; 0 is without limit.
-    pub registrations_per_minute: u32,
             headers: 100,
             header_timeout_seconds: 10,
             body_timeout_seconds: 30,
             connections: 10_000,
             requests_per_minute: 600,
             oauth_requests_per_minute: 120,
+            registrations_per_minute: 30,
         }
     }
 }
@@ -352,7 +349,6 @@ impl Default for Limits {
 /// `[log]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-            registrations_per_minute: 30,
 pub struct Log {
     /// `json` or `pretty`.
     pub format: String,

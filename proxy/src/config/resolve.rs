@@ -313,7 +313,6 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
     let refresh_before = found.seconds("vault.refresh_before_seconds", raw.refresh_before_seconds, 0, 3600);
     let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 3600);
     let written = found.one_secret(("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
-    let refresh_lock = found.seconds("vault.refresh_lock_seconds", raw.refresh_lock_seconds, 1, 60);
     let passphrase = raw.passphrase.as_ref().filter(|text| !text.expose().is_empty());
     let (keys, keys_are_ephemeral) = match (written, passphrase) {
         (Some(_), Some(_)) => {
@@ -330,8 +329,7 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         }
         (None, None) => (KeyRing::ephemeral(), true),
     };
-    let cache_entries = raw.cache_entries;
-    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries })
+    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, cache_entries: raw.cache_entries })
 }
 
 fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
@@ -353,10 +351,10 @@ fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
         connections: raw.connections,
         requests_per_minute: raw.requests_per_minute,
         oauth_requests_per_minute: raw.oauth_requests_per_minute,
+        registrations_per_minute: raw.registrations_per_minute,
     }
 }
 
-        registrations_per_minute: raw.registrations_per_minute,
 fn log(raw: &raw::Log, found: &mut Found) -> Option<Log> {
     let format = match raw.format.as_str() {
         "json" => LogFormat::Json,
