@@ -167,6 +167,8 @@ pub struct Vault {
     pub refresh_before: Duration,
     /// How long an opened session is kept in memory.
     pub cache_for: Duration,
+    /// How long a refresh of a proxy that died keeps the others from it.
+    pub refresh_lock: Duration,
     /// How many are.
     pub cache_entries: u64,
 }

@@ -257,6 +257,9 @@ pub struct Vault {
     pub refresh_before_seconds: u64,
     /// How long an opened session is kept in memory.
     pub cache_seconds: u64,
+    /// How long a proxy that dies while it refreshes a session keeps the others from refreshing it. Keep it below the
+    /// grace period of the app client's refresh token rotation.
+    pub refresh_lock_seconds: u64,
     /// How many opened sessions are kept in memory.
     pub cache_entries: u64,
 }
@@ -269,6 +272,7 @@ impl Default for Vault {
             passphrase: None,
             refresh_before_seconds: 120,
             cache_seconds: 10,
+            refresh_lock_seconds: 10,
             cache_entries: 10_000,
         }
     }

@@ -312,6 +312,7 @@ fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
 fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
     let refresh_before = found.seconds("vault.refresh_before_seconds", raw.refresh_before_seconds, 0, 3600);
     let cache_for = found.seconds("vault.cache_seconds", raw.cache_seconds, 0, 3600);
+    let refresh_lock = found.seconds("vault.refresh_lock_seconds", raw.refresh_lock_seconds, 1, 60);
     let written = found.one_secret(("vault.keys", raw.keys.as_ref()), ("vault.keys_file", &raw.keys_file));
     let passphrase = raw.passphrase.as_ref().filter(|text| !text.expose().is_empty());
     let (keys, keys_are_ephemeral) = match (written, passphrase) {
@@ -329,7 +330,8 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         }
         (None, None) => (KeyRing::ephemeral(), true),
     };
-    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, cache_entries: raw.cache_entries })
+    let cache_entries = raw.cache_entries;
+    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries })
 }
 
 fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
