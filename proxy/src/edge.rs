@@ -43,6 +43,8 @@ use crate::{
 /// How many records the in-memory store holds; above it the oldest go.
 const MEMORY_RECORDS: usize = 100_000;
 
+/// How much longer than a dead replica's lock a request waits for its turn to refresh.
+const WAIT_AFTER_LOCK: Duration = Duration::from_secs(5);
 /// How long the first connection to Valkey is waited for; then we start without, and `/readyz` says so.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -140,11 +142,16 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     }
     let ring = Arc::new(config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
+    // One call, and the discovery it may need before.
+    let ask_for = config.cognito.timeout * 2;
     let provider = cognito_provider(config.cognito)?;
     let policy = VaultPolicy {
         refresh_before: config.vault.refresh_before,
         cache_for: config.vault.cache_for,
         cache_entries: config.vault.cache_entries,
+        lock_for: config.vault.refresh_lock,
+        wait_for: config.vault.refresh_lock + WAIT_AFTER_LOCK,
+        ask_for,
         ..VaultPolicy::default()
     };
     let vault = Vault::new(
