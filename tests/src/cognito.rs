@@ -94,7 +94,8 @@ pub struct CognitoDouble {
     issuer_url: String,
     domain_url: String,
     shared: Arc<Shared>,
-    listeners: [AbortHandle; 2],
+    addresses: [SocketAddr; 2],
+    listeners: Vec<AbortHandle>,
 }
 
 impl CognitoDouble {
@@ -126,13 +127,40 @@ impl CognitoDouble {
         let (client_id, client_secret) = (options.client_id.clone(), options.client_secret.clone());
         let world = World::new(options, issuer_url.clone(), domain_url.clone(), keys);
         let shared = Arc::new(Shared::new(world));
-        let listeners = [(issuer, Host::Issuer), (domain, Host::Domain)].map(|(listener, host)| {
-            tokio::spawn(server::serve(listener, host, Arc::clone(&shared))).abort_handle()
-        });
-        let double = Self { client_id, client_secret, issuer_url, domain_url, shared, listeners };
+        let addresses = [issuer_address, domain_address];
+        let listeners = Vec::new();
+        let mut double =
+            Self { client_id, client_secret, issuer_url, domain_url, shared, addresses, listeners };
+        double.listen([issuer, domain]);
         double.add_user("alice", "alice@example.com", &["engineering"]);
         double.add_user("bob", "bob@example.com", &[]);
         Ok(double)
+    }
+
+    fn listen(&mut self, [issuer, domain]: [TcpListener; 2]) {
+        let listeners = [(issuer, Host::Issuer), (domain, Host::Domain)].map(|(listener, host)| {
+            tokio::spawn(server::serve(listener, host, Arc::clone(&self.shared))).abort_handle()
+        });
+        self.listeners = listeners.into();
+    }
+
+    /// Closes both listeners and all connections: connecting is refused from now on.
+    pub fn stop(&mut self) {
+        for listener in self.listeners.drain(..) {
+            listener.abort();
+        }
+    }
+
+    /// Listens again after [`CognitoDouble::stop`], with everything it knew.
+    ///
+    /// # Errors
+    /// When somebody else has taken a port meanwhile.
+    pub async fn start_again(&mut self) -> Outcome {
+        let [issuer, domain] = self.addresses;
+        let issuer = TcpListener::bind(issuer).await.while_doing("listen as Cognito's issuer host again")?;
+        let domain = TcpListener::bind(domain).await.while_doing("listen as Cognito's OAuth domain again")?;
+        self.listen([issuer, domain]);
+        Ok(())
     }
 
     /// The issuer, as in `iss`: `http://127.0.0.1:PORT/POOL`.
@@ -150,8 +178,6 @@ impl CognitoDouble {
 
 impl Drop for CognitoDouble {
     fn drop(&mut self) {
-        for listener in &self.listeners {
-            listener.abort();
-        }
+        self.stop();
     }
 }

@@ -5,6 +5,7 @@
 //! - The people and programs in front: [`browser`] (a cookie jar that fills in forms) and [`client`] (an MCP client whose
 //!   steps can be taken one by one, and wrongly).
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
+//! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
 //!
@@ -16,6 +17,7 @@ pub mod client;
 pub mod cognito;
 pub mod demo;
 pub mod echo;
+pub mod load;
 pub mod plane;
 pub mod ports;
 pub mod process;

@@ -17,6 +17,8 @@ pub enum Fault {
     DropAnswer,
     /// Carried out after this time.
     Delay(Duration),
+    /// Carried out at once and answered after this time: whoever asked may be gone by then.
+    LateAnswer(Duration),
 }
 
 /// The fault of each endpoint, until set otherwise.

@@ -159,6 +159,11 @@ impl Shared {
                 tokio::time::sleep(time).await;
                 Ok(self.carry_out(host, &call))
             }
+            Some(Fault::LateAnswer(time)) => {
+                let answer = self.carry_out(host, &call);
+                tokio::time::sleep(time).await;
+                Ok(answer)
+            }
         }
     }
 
