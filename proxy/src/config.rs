@@ -152,6 +152,8 @@ pub struct OauthGrants {
     pub access_token: Duration,
     /// The life of a sign-in.
     pub session: Duration,
+    /// Whether people are not asked again what they have approved.
+    pub remember_consent: bool,
     /// Take a foreign `resource` for ours where we have only one.
     pub relax_resource: bool,
 }

@@ -283,6 +283,7 @@ fn oauth_settings(
     settings.access_token = grants.access_token;
     settings.refresh_token = grants.session;
     settings.session_max = grants.session;
+    settings.remember_consent = grants.remember_consent;
     settings.relax_resource = grants.relax_resource;
     settings
 }

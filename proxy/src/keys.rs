@@ -39,6 +39,8 @@ pub enum Purpose {
     Grant,
     /// The browser's cookie (mac).
     Cookie,
+    /// Remembered approvals (seal).
+    Approval,
     /// Codes, refresh tokens and client secrets, of which only this hash is stored (mac).
     Digest,
     /// Our access tokens (sign).
@@ -52,6 +54,7 @@ impl Purpose {
             Self::Transaction => b"transaction",
             Self::Grant => b"grant",
             Self::Cookie => b"cookie",
+            Self::Approval => b"approval",
             Self::Digest => b"digest",
             Self::AccessToken => b"access-token",
         }

@@ -23,6 +23,7 @@ use crate::terms::{Resource, Scopes};
 use crate::tokens::AccessTokens;
 use crate::vault::Vault;
 
+mod approvals;
 mod authorize;
 mod browser;
 mod callback;
@@ -95,6 +96,8 @@ pub struct OAuthSettings {
     pub registrations_per_minute: u32,
     /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     pub session_max: Duration,
+    /// Does not ask a person again who approved the same for the same client in the same browser (`approvals`).
+    pub remember_consent: bool,
     /// Takes a `resource` that is none of ours as absent, with a warning, instead of refusing it: for clients that send
     /// their own loopback address (Cursor).
     pub relax_resource: bool,
@@ -117,6 +120,7 @@ impl OAuthSettings {
             client_ttl: 90 * DAY,
             registrations_per_minute: 30,
             session_max: 30 * DAY,
+            remember_consent: true,
             relax_resource: false,
         }
     }

@@ -226,6 +226,8 @@ pub struct Oauth {
     pub access_token_seconds: u64,
     /// How long a sign-in lasts at most; not longer than the refresh token of the Cognito app client.
     pub refresh_token_days: u64,
+    /// Do not ask again for 30 days who has approved the same for the same client in the same browser.
+    pub remember_consent: bool,
     /// Take a `resource` that is not ours for the only one we have, instead of refusing it.
     pub relax_resource: bool,
 }
@@ -236,6 +238,7 @@ impl Default for Oauth {
             allowed_redirect_uris: Vec::new(),
             access_token_seconds: 3600,
             refresh_token_days: 30,
+            remember_consent: true,
             relax_resource: false,
         }
     }

@@ -289,6 +289,7 @@ fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
         allowed_redirect_uris: allowed,
         access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 1, 86_400),
         session: Duration::from_secs(raw.refresh_token_days.saturating_mul(86_400)),
+        remember_consent: raw.remember_consent,
         relax_resource: raw.relax_resource,
     }
 }

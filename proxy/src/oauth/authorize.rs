@@ -1,5 +1,7 @@
-//! The authorization endpoint: checks the request and shows the consent page. Changes nothing, so that clients may probe
-//! it without a browser.
+//! The authorization endpoint: checks the request and shows the consent page, or goes on to Cognito where the same was
+//! approved before. Without a browser's cookie it changes nothing, so that clients may probe it.
+
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,15 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use super::browser::Browser;
 use super::clients::Client;
+use super::consent::Consent;
 use super::error::{ErrorCode, OAuthError};
-use super::pages;
 use super::parameters::Parameters;
 use super::redirect::{ClientRedirect, RedirectUri};
 use super::reply::{Answer, Refusal, Reply};
-use super::{OAuth, OAuthRequest, OFFLINE_ACCESS, ProtectedResource};
+use super::{OAuth, OAuthRequest, OFFLINE_ACCESS, ProtectedResource, approvals, pages};
 use crate::keys::Purpose;
 use crate::terms::{ClientId, Resource, Scopes};
 
+/// How long the browser keeps its cookie when no approval is remembered.
+const COOKIE_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// Longest `state` that is carried, in bytes.
 const MAX_STATE_BYTES: usize = 4096;
 /// An S256 challenge: base64url of 32 bytes (RFC 7636 section 4.2).
@@ -64,7 +68,16 @@ impl OAuth {
         let back = Box::new(ClientRedirect::new(uri.clone(), state));
         let (transaction, resource) =
             self.transaction(&asked, &client, &uri).map_err(|error| Refusal::Redirect(back, error))?;
-        self.consent_page(request, &client, &transaction, resource).map_err(Refusal::Page)
+        let browser = Browser::of(&request.headers, &self.keys);
+        if let Some(browser) = &browser
+            && self.need_not_ask(request, &asked, (browser, &transaction)).await
+        {
+            let back = transaction.redirect().map(Box::new).map_err(Refusal::Page)?;
+            let onward = self.send_to_cognito(browser, transaction, Consent::Remembered).await;
+            return onward.map_err(|error| Refusal::Redirect(back, error));
+        }
+        let browser = browser.unwrap_or_else(Browser::new);
+        self.consent_page(&browser, (&client, resource), &transaction, None).map_err(Refusal::Page)
     }
 
     /// The client and its redirect URI. Nothing else is looked at before they are proven.
@@ -125,17 +138,39 @@ impl OAuth {
         Ok((transaction, resource))
     }
 
+    /// Asks the person at last, after a sign-in at Cognito for which nobody was asked and which nobody approved.
+    pub(super) async fn ask_after_all(
+        &self,
+        browser: &Browser,
+        mut transaction: Transaction,
+        username: &str,
+    ) -> Result<Reply, OAuthError> {
+        let gone =
+            || OAuthError::invalid_request("client_unknown", "the client is no longer known: add it again");
+        let client = self.client(&transaction.client).await?.ok_or_else(gone)?;
+        let resources = &self.settings.resources;
+        let resource = resources.iter().find(|known| known.resource == transaction.resource);
+        let resource = resource.ok_or_else(|| {
+            OAuthError::server_error(
+                "resource_unknown",
+                "the resource of a sign-in is not configured any more",
+            )
+        })?;
+        transaction.expires = self.clock.unix().saturating_add(self.settings.transaction.as_secs());
+        self.consent_page(browser, (&client, resource), &transaction, Some(username))
+    }
+
+    /// The page; `username` when it is known who is signed in at Cognito.
     fn consent_page(
         &self,
-        request: &OAuthRequest,
-        client: &Client,
+        browser: &Browser,
+        (client, resource): (&Client, &ProtectedResource),
         transaction: &Transaction,
-        resource: &ProtectedResource,
+        username: Option<&str>,
     ) -> Result<Reply, OAuthError> {
-        let browser = Browser::of(&request.headers, &self.keys).unwrap_or_else(Browser::new);
         let plain = serde_json::to_vec(transaction)
             .map_err(|error| OAuthError::server_error("transaction_unwritable", error))?;
-        let sealed = self.keys.seal(Purpose::Transaction, &consent_binding(&browser), &plain);
+        let sealed = self.keys.seal(Purpose::Transaction, &consent_binding(browser), &plain);
         let uri = RedirectUri::parse(&transaction.redirect_uri)
             .map_err(|reason| OAuthError::server_error("transaction_unusable", reason))?;
         let destination = uri.shown();
@@ -143,13 +178,17 @@ impl OAuth {
             client: if client.name.is_empty() { &destination } else { &client.name },
             destination: &destination,
             local: uri.is_local(),
+            publisher: super::client_document::publisher(&client.id).as_deref(),
             resource_name: &resource.name,
             resource: resource.resource.as_str(),
-            scopes: transaction.scopes.iter().collect(),
+            scopes: transaction.scopes.iter().map(pages::Scope::new).collect(),
+            username,
             transaction: &URL_SAFE_NO_PAD.encode(sealed),
         })?;
+        // Remembered approvals are found by the cookie; without them it is needed for one sign-in and a bit.
+        let keep = if self.settings.remember_consent { approvals::LIFETIME } else { COOKIE_LIFETIME };
         let cookie = browser
-            .cookie(&self.keys)
+            .cookie(&self.keys, keep)
             .ok_or_else(|| OAuthError::server_error("cookie_unwritable", "cookie is no header value"))?;
         Ok(Reply::Page(page, cookie))
     }

@@ -1,5 +1,7 @@
 //! Which browser it is: a signed random cookie that ties consent form and callback to the browser that began.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::COOKIE;
@@ -10,8 +12,6 @@ use crate::keys::{KeyRing, Purpose};
 
 /// `__Host-`: only this very host can have set it, over TLS (RFC 6265bis section 4.1.3).
 const COOKIE_NAME: &str = "__Host-mcp-edge";
-/// How long the browser keeps it: one sign-in and a bit, renewed at each.
-const MAX_AGE_SECONDS: u64 = 60 * 60;
 
 /// A browser, by the random id in its cookie. Not a credential: it opens nothing without a form or state of ours.
 #[derive(Debug, Clone)]
@@ -34,12 +34,14 @@ impl Browser {
         Self(opaque::<16>())
     }
 
-    /// The `Set-Cookie` value that makes it known again. Lax, because Cognito sends the browser back from its own site.
-    pub(super) fn cookie(&self, keys: &KeyRing) -> Option<HeaderValue> {
+    /// The `Set-Cookie` value that makes it known again for `lifetime`. Lax, because Cognito sends the browser back from its
+    /// own site.
+    pub(super) fn cookie(&self, keys: &KeyRing, lifetime: Duration) -> Option<HeaderValue> {
         let mac = URL_SAFE_NO_PAD.encode(keys.mac(Purpose::Cookie, self.0.as_bytes()));
         let value = format!(
-            "{COOKIE_NAME}={}.{mac}; Path=/; Max-Age={MAX_AGE_SECONDS}; Secure; HttpOnly; SameSite=Lax",
-            self.0
+            "{COOKIE_NAME}={}.{mac}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Lax",
+            self.0,
+            lifetime.as_secs()
         );
         HeaderValue::from_str(&value).ok()
     }
@@ -58,7 +60,7 @@ mod tests {
     fn only_a_cookie_we_signed_names_a_browser() {
         let keys = KeyRing::ephemeral();
         let browser = Browser::new();
-        let cookie = browser.cookie(&keys).unwrap();
+        let cookie = browser.cookie(&keys, Duration::from_secs(60)).unwrap();
         let pair = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
         let seen = |value: &str, keys: &KeyRing| {
             let mut headers = HeaderMap::new();

@@ -7,7 +7,7 @@ use service::Secret;
 use super::authorize::Transaction;
 use super::browser::Browser;
 use super::codes::Code;
-use super::consent::{PendingSignIn, pending_key};
+use super::consent::{Consent, PendingSignIn, pending_key};
 use super::error::{ErrorCode, OAuthError};
 use super::opaque::{fingerprint, same};
 use super::parameters::Parameters;
@@ -18,6 +18,14 @@ use crate::provider::TokenSet;
 use crate::terms::SessionId;
 use crate::vault::{CognitoTokens, Session, User};
 
+/// How a sign-in at Cognito ended well.
+enum Arrival {
+    /// In a session, and a code for the client.
+    Code(String),
+    /// With a user who did not approve what another one had.
+    Unapproved(Box<Transaction>, User),
+}
+
 impl OAuth {
     /// `GET /auth/callback`.
     pub(super) async fn callback(&self, request: &OAuthRequest) -> Answer {
@@ -25,10 +33,13 @@ impl OAuth {
             return Err(Refusal::Method("GET"));
         }
         let answered = Parameters::of_query(request.query.as_deref());
-        let pending = self.pending(request, &answered).await.map_err(Refusal::Page)?;
+        let (browser, pending) = self.pending(request, &answered).await.map_err(Refusal::Page)?;
         let back = pending.transaction.redirect().map_err(Refusal::Page)?;
-        match self.signed_in(&answered, pending).await {
-            Ok(code) => Ok(Reply::Code(back, code)),
+        match self.signed_in(&answered, pending, &browser).await {
+            Ok(Arrival::Code(code)) => Ok(Reply::Code(back, code)),
+            Ok(Arrival::Unapproved(transaction, user)) => {
+                self.ask_after_all(&browser, *transaction, &user.username).await.map_err(Refusal::Page)
+            }
             Err(error) => Err(Refusal::Redirect(Box::new(back), error)),
         }
     }
@@ -39,7 +50,7 @@ impl OAuth {
         &self,
         request: &OAuthRequest,
         answered: &Parameters,
-    ) -> Result<PendingSignIn, OAuthError> {
+    ) -> Result<(Browser, PendingSignIn), OAuthError> {
         answered.none_repeated()?;
         let state = answered.required(
             "state",
@@ -53,41 +64,61 @@ impl OAuth {
         };
         let held =
             self.records.read::<PendingSignIn>(Purpose::Transaction, &key).await?.ok_or_else(unknown)?;
-        let browser = Browser::of(&request.headers, &self.keys).map(|browser| fingerprint(browser.id()));
-        if !browser.is_some_and(|browser| same(&browser, &held.value.browser)) {
-            return Err(OAuthError::invalid_request(
-                "browser_mismatch",
-                "this sign-in was begun in another browser: start it again in the client",
-            ));
-        }
-        self.records.take(Purpose::Transaction, &key).await?.ok_or_else(unknown)
+        let browser = Browser::of(&request.headers, &self.keys)
+            .filter(|browser| same(&fingerprint(browser.id()), &held.value.browser))
+            .ok_or_else(|| {
+                OAuthError::invalid_request(
+                    "browser_mismatch",
+                    "this sign-in was begun in another browser: start it again in the client",
+                )
+            })?;
+        let pending = self.records.take(Purpose::Transaction, &key).await?.ok_or_else(unknown)?;
+        Ok((browser, pending))
     }
 
     /// Redeems Cognito's code, verifies who it is, keeps the session and makes our code.
-    async fn signed_in(&self, answered: &Parameters, pending: PendingSignIn) -> Result<String, OAuthError> {
+    async fn signed_in(
+        &self,
+        answered: &Parameters,
+        pending: PendingSignIn,
+        browser: &Browser,
+    ) -> Result<Arrival, OAuthError> {
         if let Some(error) = answered.value("error") {
             return Err(refused_by_cognito(error));
         }
         let code = answered.value("code").ok_or_else(|| {
             OAuthError::server_error("cognito_code_missing", "the callback has neither code nor error")
         })?;
-        let tokens = self.provider.exchange(&Secret::new(code), &Secret::new(pending.verifier)).await?;
+        let verifier = Secret::new(pending.verifier.as_str());
+        let tokens = self.provider.exchange(&Secret::new(code), &verifier).await?;
         let refresh = tokens.refresh.clone();
-        let began = self.begin_session(tokens, &pending.nonce, pending.transaction).await;
-        if began.is_err()
+        let arrived = self.arrive(tokens, pending, browser).await;
+        if !matches!(arrived, Ok(Arrival::Code(_)))
             && let Some(refresh) = refresh
         {
             self.give_back(refresh);
         }
-        began
+        arrived
     }
 
-    async fn begin_session(
+    /// No session begins that this very user has not approved, just now or before.
+    async fn arrive(
         &self,
         tokens: TokenSet,
-        nonce: &str,
-        transaction: Transaction,
-    ) -> Result<String, OAuthError> {
+        pending: PendingSignIn,
+        browser: &Browser,
+    ) -> Result<Arrival, OAuthError> {
+        let (tokens, user) = self.verified(tokens, &pending.nonce).await?;
+        let transaction = pending.transaction;
+        match pending.consent {
+            Consent::Given => self.remember_approval(&user, (browser, &transaction)).await,
+            Consent::Remembered if self.has_approved(&user, (browser, &transaction)).await => {}
+            Consent::Remembered => return Ok(Arrival::Unapproved(Box::new(transaction), user)),
+        }
+        self.begin_session(tokens, user, transaction).await.map(Arrival::Code)
+    }
+
+    async fn verified(&self, tokens: TokenSet, nonce: &str) -> Result<(CognitoTokens, User), OAuthError> {
         let id = tokens.id.ok_or_else(|| {
             OAuthError::server_error(
                 "id_token_missing",
@@ -104,26 +135,37 @@ impl OAuth {
                     _ => OAuthError::server_error(error.reason(), error),
                 }
             })?;
+        let user = User {
+            issuer: id_token.iss.to_string(),
+            subject: id_token.sub,
+            username: id_token.username,
+            groups: id_token.groups,
+        };
+        let tokens = CognitoTokens {
+            access: tokens.access,
+            access_expires: access_token.exp,
+            id,
+            id_expires: id_token.exp,
+            refresh: tokens.refresh,
+        };
+        Ok((tokens, user))
+    }
+
+    async fn begin_session(
+        &self,
+        tokens: CognitoTokens,
+        user: User,
+        transaction: Transaction,
+    ) -> Result<String, OAuthError> {
         let now = self.clock.unix();
         let session = Session {
             // A new id at each sign-in, so that none can be planted.
             sid: SessionId::from_random(keys::random::<16>()),
-            user: User {
-                issuer: id_token.iss.to_string(),
-                subject: id_token.sub,
-                username: id_token.username,
-                groups: id_token.groups,
-            },
+            user,
             client: transaction.client.clone(),
             scopes: transaction.scopes.clone(),
             resource: transaction.resource.clone(),
-            tokens: CognitoTokens {
-                access: tokens.access,
-                access_expires: access_token.exp,
-                id,
-                id_expires: id_token.exp,
-                refresh: tokens.refresh,
-            },
+            tokens,
             created: now,
             ends: now.saturating_add(self.settings.session_max.as_secs()),
         };

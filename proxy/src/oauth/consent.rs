@@ -16,6 +16,17 @@ use crate::keys::Purpose;
 use crate::provider::SignIn;
 use crate::store::names;
 
+/// What allows a sign-in to go to Cognito.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum Consent {
+    /// The person has just pressed the button.
+    Given,
+    /// Somebody approved the same in this browser before; whether it was this person is seen at the callback. The
+    /// default, because it is the one that proves nothing.
+    #[default]
+    Remembered,
+}
+
 /// A sign-in that is at Cognito: found by its `state`, taken once, good only in the browser that began it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PendingSignIn {
@@ -27,6 +38,9 @@ pub(super) struct PendingSignIn {
     pub(super) verifier: String,
     /// Hash of the browser's id.
     pub(super) browser: String,
+    /// Why it went to Cognito.
+    #[serde(default)]
+    pub(super) consent: Consent,
 }
 
 /// Where a pending sign-in is kept: by the hash of its state, so that who reads the store cannot finish it.
@@ -44,13 +58,15 @@ impl OAuth {
         let back = transaction.redirect().map(Box::new).map_err(Refusal::Page)?;
         match form.value("decision") {
             Some("approve") => self
-                .send_to_cognito(&browser, transaction)
+                .send_to_cognito(&browser, transaction, Consent::Given)
                 .await
                 .map_err(|error| Refusal::Redirect(back, error)),
-            Some("deny") => Err(Refusal::Redirect(
-                back,
-                OAuthError::new(ErrorCode::AccessDenied, "consent_denied", "the user said no"),
-            )),
+            Some("deny") => {
+                // A no that could not be kept is no answer: the client is told to try again.
+                let kept = self.forget_approvals(&browser, &transaction.client).await;
+                let denied = OAuthError::new(ErrorCode::AccessDenied, "consent_denied", "the user said no");
+                Err(Refusal::Redirect(back, kept.err().unwrap_or(denied)))
+            }
             _ => Err(Refusal::Page(OAuthError::invalid_request(
                 "decision_missing",
                 "use one of the two buttons of the page",
@@ -92,17 +108,19 @@ impl OAuth {
     }
 
     /// Keeps the sign-in and sends the browser on. Only now is there anything to come back to.
-    async fn send_to_cognito(
+    pub(super) async fn send_to_cognito(
         &self,
         browser: &Browser,
         transaction: Transaction,
+        consent: Consent,
     ) -> Result<Reply, OAuthError> {
         // base64url: Cognito breaks on a state that looks like URL-encoded JSON.
         let (state, nonce, verifier) = (opaque::<32>(), opaque::<32>(), opaque::<32>());
         let code_challenge = fingerprint(&verifier);
         let sign_in = SignIn { state: &state, nonce: &nonce, code_challenge: &code_challenge };
         let url = self.provider.sign_in_url(&sign_in).await?;
-        let pending = PendingSignIn { transaction, nonce, verifier, browser: fingerprint(browser.id()) };
+        let browser = fingerprint(browser.id());
+        let pending = PendingSignIn { transaction, nonce, verifier, browser, consent };
         self.records
             .write(Purpose::Transaction, &pending_key(&state), &pending, self.settings.transaction)
             .await?;

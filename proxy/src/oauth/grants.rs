@@ -178,6 +178,12 @@ impl OAuth {
 
     /// Ends a session and with it all its tokens, ours and Cognito's.
     pub(super) async fn end_family(&self, sid: &SessionId, reason: EndReason) -> Result<(), OAuthError> {
+        // Who gives a session back, or had it stolen, is asked again at the next sign-in.
+        if matches!(reason, EndReason::SignedOut | EndReason::Replayed)
+            && let Ok(session) = self.vault.open(sid).await
+        {
+            self.withdraw_approvals(&session.user, &session.client).await?;
+        }
         self.vault.end(sid, reason).await?;
         self.records.store().delete(&names::grant(sid.as_str())).await?;
         Ok(())

@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::OFFLINE_ACCESS;
 use super::error::{ErrorCode, OAuthError};
 use super::opaque::opaque;
 
@@ -22,14 +23,37 @@ pub(super) struct Consent<'a> {
     pub(super) destination: &'a str,
     /// Whether that is a program on the person's own machine.
     pub(super) local: bool,
+    /// The host that vouches for the client by the document it is known by; none for one that registered itself.
+    pub(super) publisher: Option<&'a str>,
     /// The resource's name.
     pub(super) resource_name: &'a str,
     /// The resource's URL.
     pub(super) resource: &'a str,
     /// What the client may do.
-    pub(super) scopes: Vec<&'a str>,
+    pub(super) scopes: Vec<Scope<'a>>,
+    /// Who is signed in at Cognito, where that is known already.
+    pub(super) username: Option<&'a str>,
     /// The sealed request, for the form.
     pub(super) transaction: &'a str,
+}
+
+/// A scope on the page.
+pub(super) enum Scope<'a> {
+    /// In words for people.
+    Told(&'static str),
+    /// As it is, for want of words.
+    Bare(&'a str),
+}
+
+impl<'a> Scope<'a> {
+    /// How a scope is shown.
+    pub(super) fn new(scope: &'a str) -> Self {
+        match scope {
+            "plane:read" => Self::Told("Read what you can see in Plane"),
+            OFFLINE_ACCESS => Self::Told("Stay signed in"),
+            _ => Self::Bare(scope),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -44,6 +68,7 @@ struct ConsentPage<'a> {
 struct ErrorPage<'a> {
     nonce: &'a str,
     title: &'a str,
+    /// A sentence without its period.
     message: &'a str,
     reason: &'a str,
 }
@@ -65,8 +90,15 @@ pub(super) fn error(error: &OAuthError) -> Page {
         _ => "This sign-in cannot go on",
     };
     let nonce = opaque::<16>();
-    let page = ErrorPage { nonce: &nonce, title, message: error.description(), reason: error.reason() };
+    let message = sentence_case(error.description());
+    let page = ErrorPage { nonce: &nonce, title, message: &message, reason: error.reason() };
     // The template has nothing that can fail; if it did, the bare sentence would still be shown.
     let html = page.render().unwrap_or_else(|_| error.description().to_owned());
     Page { html, nonce }
+}
+
+/// Descriptions are lower case for machines; people read sentences.
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

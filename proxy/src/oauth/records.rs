@@ -6,6 +6,8 @@
 //! | `signin:{hash of state}` | a sign-in that is at Cognito; sealed | 10 minutes, taken once |
 //! | `code:{hash of code}` | an authorization code, then the mark that it was spent; sealed | 60 seconds, then 10 minutes |
 //! | `grant:{sid}` | a refresh-token family; sealed | unused for 30 days |
+//! | `approvals:{hash of browser and client}` | what was approved there, and by whom; sealed | 30 days |
+//! | `withdrawn:{hash of user and client}` | until when approvals do not count any more; sealed | 30 days |
 
 use std::sync::Arc;
 use std::time::Duration;

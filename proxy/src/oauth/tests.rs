@@ -2,6 +2,7 @@
 //! a browser that keeps one cookie.
 
 mod answers;
+mod approvals;
 mod authorization;
 mod doubles;
 mod interruptions;

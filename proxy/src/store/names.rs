@@ -45,5 +45,17 @@ pub fn sign_in(state: &str) -> String {
     format!("signin:{state}")
 }
 
+/// Approvals given to one client in one browser, by the hash of both.
+#[must_use]
+pub fn approvals(hash: &str) -> String {
+    format!("approvals:{hash}")
+}
+
+/// When a user last withdrew what they had approved for a client, by the hash of both.
+#[must_use]
+pub fn withdrawn(hash: &str) -> String {
+    format!("withdrawn:{hash}")
+}
+
 /// Channel on which the ids of ended sessions are told.
 pub const ENDED: &str = "ended";

@@ -14,7 +14,7 @@ async fn the_consent_page_shows_who_asks_for_what_and_runs_nothing() {
     let html = text(&response);
     assert!(html.contains("Test &#60;b&#62;client&#60;/b&#62;"), "{html}");
     assert!(!html.contains("<b>client"));
-    for shown in ["localhost:3118", "plane:read", MCP, "value=\"approve\"", "value=\"deny\"", "lang=\"en\""] {
+    for shown in ["localhost:3118", "Read what you can see in Plane", "Stay signed in", MCP, "value=\"approve\"", "value=\"deny\"", "lang=\"en\""] {
         assert!(html.contains(shown), "{shown}");
     }
     let policy = response.headers()["content-security-policy"].to_str().unwrap();
@@ -197,5 +197,5 @@ async fn a_browser_keeps_its_cookie_over_several_sign_ins() {
     }
     let unnamed = json(&world.register_with(json!({ "redirect_uris": [CALLBACK] })).await);
     let page = world.get(&authorize_url(unnamed["client_id"].as_str().unwrap(), &[]), &mut jar).await;
-    assert!(text(&page).contains("<strong>localhost:3118</strong>"));
+    assert!(text(&page).contains("<strong><bdi>localhost:3118</bdi></strong>"));
 }
