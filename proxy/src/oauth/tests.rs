@@ -5,6 +5,7 @@ mod answers;
 mod approvals;
 mod authorization;
 mod doubles;
+mod interleaving;
 mod interruptions;
 mod metadata;
 mod outages;
