@@ -229,7 +229,8 @@ fn cognito_keys(
         sources.push(source);
     }
     let client = http_client(settings)?;
-    let fetch = Arc::new(HttpKeys::with(client).map_err(while_("set up the client for cognito's keys"))?);
+    let fetch = HttpKeys::with(client).map_err(while_("set up the client for cognito's keys"))?;
+    let fetch = Arc::new(fetch.within(settings.timeout));
     let keys = Arc::new(KeySet::new(sources, fetch, Arc::clone(clock), KeyPolicy::default()));
     let client_id =
         cognito::ClientId::parse(&settings.client_id).map_err(while_("read cognito.client_id"))?;

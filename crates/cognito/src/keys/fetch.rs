@@ -51,7 +51,10 @@ pub trait FetchKeys: Debug + Send + Sync + 'static {
 
 /// Gets JWKS documents over HTTP.
 #[derive(Debug, Clone)]
-pub struct HttpKeys(Client);
+pub struct HttpKeys {
+    client: Client,
+    timeout: Duration,
+}
 
 impl HttpKeys {
     /// A fetcher that trusts the system's certificate authorities.
@@ -68,15 +71,23 @@ impl HttpKeys {
     /// # Errors
     /// [`FetchError::Transport`] when the client cannot be built.
     pub fn with(builder: ClientBuilder) -> Result<Self, FetchError> {
-        let client = builder.redirect(redirect::Policy::none()).timeout(TIMEOUT).build();
-        client.map(Self).map_err(|error| FetchError::Transport(Box::new(error)))
+        let client = builder.redirect(redirect::Policy::none()).build();
+        let client = client.map_err(|error| FetchError::Transport(Box::new(error)))?;
+        Ok(Self { client, timeout: TIMEOUT })
+    }
+
+    /// The same with another time limit for a whole answer than five seconds.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
     }
 }
 
 #[async_trait]
 impl FetchKeys for HttpKeys {
     async fn fetch(&self, uri: &Url) -> Result<Bytes, FetchError> {
-        let mut response = self.0.get(uri.clone()).send().await.map_err(outcome)?;
+        let request = self.client.get(uri.clone()).timeout(self.timeout);
+        let mut response = request.send().await.map_err(outcome)?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status().as_u16()));
         }
