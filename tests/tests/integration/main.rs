@@ -11,6 +11,7 @@
 
 mod api_key;
 mod clients;
+mod cognito_faults;
 mod cognito_outages;
 mod configuration;
 mod crashes;
