@@ -12,6 +12,7 @@ use crate::{
     terms::{Resource, Scopes},
 };
 
+mod bearers;
 mod client_documents;
 mod found;
 pub mod raw;
@@ -19,6 +20,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use bearers::CognitoBearers;
 pub use client_documents::ClientDocuments;
 pub use resolve::resolve;
 
@@ -141,6 +143,10 @@ pub struct Cognito {
     pub timeout: Duration,
     /// How far Cognito's clock may be from ours.
     pub clock_leeway: Duration,
+    /// Which of its own access tokens are taken as bearers; none: none.
+    pub bearers: Option<CognitoBearers>,
+    /// Whether Cognito is told the resource a sign-in is for.
+    pub forward_resource: bool,
 }
 
 /// What we grant to clients.
@@ -156,6 +162,8 @@ pub struct OauthGrants {
     pub remember_consent: bool,
     /// Take a foreign `resource` for ours where we have only one.
     pub relax_resource: bool,
+    /// What resource servers prove themselves with that introspect our tokens; none: no resource server may.
+    pub introspection_secret: Option<Secret>,
 }
 
 /// How sessions are kept.

@@ -26,6 +26,7 @@ use crate::{
     oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
     pipeline::{
         Origin, Pipeline, Shared,
+        authenticate::Bearers,
         forward::{UpstreamTrust, Upstreams},
     },
     provider::{Cognito, CognitoSettings, IdentityProvider},
@@ -37,7 +38,7 @@ use crate::{
     },
     tls::{Certificates, Tls},
     tokens::AccessTokens,
-    vault::{Vault, VaultPolicy},
+    vault::{Vault, VaultPolicy, index::Index},
 };
 
 /// How many records the in-memory store holds; above it the oldest go.
@@ -133,7 +134,11 @@ struct Assembled {
     limits: serve::Limits,
 }
 
-async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Result<Assembled, StartError> {
+async fn assemble(
+    mut config: Config,
+    clock: &Arc<dyn Clock>,
+    drain: Duration,
+) -> Result<Assembled, StartError> {
     let store = open_store(config.valkey.as_ref(), clock).await?;
     if config.vault.keys_are_ephemeral {
         tracing::warn!(
@@ -142,6 +147,9 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     }
     let ring = Arc::new(config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
+    let taken = config.cognito.bearers.take();
+    let leeway = config.cognito.clock_leeway;
+    let bearers = taken.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
     // One call, and the discovery it may need before.
     let ask_for = config.cognito.timeout * 2;
     let provider = cognito_provider(config.cognito)?;
@@ -152,6 +160,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         lock_for: config.vault.refresh_lock,
         wait_for: config.vault.refresh_lock + WAIT_AFTER_LOCK,
         ask_for,
+        index: taken.map_or(Index::Nothing, |taken| taken.index),
         ..VaultPolicy::default()
     };
     let vault = Vault::new(
@@ -189,6 +198,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         limits: config.limits,
         oauth: OAuth::new(settings, parts).with_client_documents(documents),
         tokens,
+        bearers,
         vault,
         by_session: Limiter::new(per_session, per_session.div_ceil(4), Arc::clone(clock)),
         by_address: Limiter::new(per_address, per_address.div_ceil(2), Arc::clone(clock)),
@@ -252,6 +262,7 @@ fn cognito_provider(settings: config::Cognito) -> Result<Arc<dyn IdentityProvide
         client_secret: settings.client_secret,
         redirect_uri: settings.redirect_uri,
         scopes: settings.scopes,
+        forward_resource: settings.forward_resource,
         http: http.build().map_err(while_("set up the client for cognito"))?,
     })))
 }
@@ -286,6 +297,7 @@ fn oauth_settings(
     settings.session_max = grants.session;
     settings.remember_consent = grants.remember_consent;
     settings.relax_resource = grants.relax_resource;
+    settings.introspection_secret = grants.introspection_secret;
     settings
 }
 

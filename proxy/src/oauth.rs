@@ -1,7 +1,7 @@
 //! The OAuth authorization server that MCP clients talk to: one step a file, in the order a client meets them.
 //!
 //! ```text
-//! metadata ─▶ register, or a client's document ─▶ authorize ─▶ consent ─▶ (Cognito) ─▶ callback ─▶ token ─▶ refresh … ─▶ revoke
+//! metadata ─▶ register, or a client's document ─▶ authorize ─▶ consent ─▶ (Cognito) ─▶ callback ─▶ token ─▶ refresh … ─▶ introspect, revoke
 //! ```
 //!
 //! It takes whole requests and gives whole answers; it never fails. Before the redirect URI is proven an error is a page,
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use service::Clock;
+use service::{Clock, Secret};
 
 use crate::keys::KeyRing;
 use crate::limits::Limiter;
@@ -34,6 +34,7 @@ mod consent;
 mod credentials;
 mod error;
 mod grants;
+mod introspect;
 mod metadata;
 mod opaque;
 mod pages;
@@ -101,6 +102,8 @@ pub struct OAuthSettings {
     /// Takes a `resource` that is none of ours as absent, with a warning, instead of refusing it: for clients that send
     /// their own loopback address (Cursor).
     pub relax_resource: bool,
+    /// What resource servers prove themselves with that introspect our tokens; none: no resource server may.
+    pub introspection_secret: Option<Secret>,
 }
 
 impl OAuthSettings {
@@ -122,6 +125,7 @@ impl OAuthSettings {
             session_max: 30 * DAY,
             remember_consent: true,
             relax_resource: false,
+            introspection_secret: None,
         }
     }
 }
@@ -145,6 +149,8 @@ pub enum Endpoint {
     Token,
     /// RFC 7009 revocation.
     Revoke,
+    /// RFC 7662 introspection.
+    Introspect,
 }
 
 impl Endpoint {
@@ -160,6 +166,7 @@ impl Endpoint {
             Self::Callback => "oauth_callback",
             Self::Token => "oauth_token",
             Self::Revoke => "oauth_revoke",
+            Self::Introspect => "oauth_introspect",
         }
     }
 
@@ -171,7 +178,8 @@ impl Endpoint {
             | Self::Register
             | Self::Token
             | Self::Revoke => true,
-            Self::Authorize | Self::Consent | Self::Callback => false,
+            // Introspection is for servers.
+            Self::Authorize | Self::Consent | Self::Callback | Self::Introspect => false,
         }
     }
 }
@@ -254,6 +262,7 @@ impl OAuth {
             "/consent" => Some(Endpoint::Consent),
             "/token" => Some(Endpoint::Token),
             "/revoke" => Some(Endpoint::Revoke),
+            "/introspect" => Some(Endpoint::Introspect),
             _ if path == self.settings.callback_path => Some(Endpoint::Callback),
             _ => metadata::resource_at(&self.settings, path).map(Endpoint::ResourceMetadata),
         }
@@ -271,9 +280,7 @@ impl OAuth {
             return reply::preflight();
         }
         let answered = match endpoint {
-            Endpoint::ServerMetadata => {
-                metadata::server(&self.settings, self.documents.is_some(), &request)
-            }
+            Endpoint::ServerMetadata => metadata::server(&self.settings, self.documents.is_some(), &request),
             Endpoint::ResourceMetadata(index) => metadata::resource(&self.settings, index, &request),
             Endpoint::Register => self.register(&request).await,
             Endpoint::Authorize => self.authorize(&request).await,
@@ -281,6 +288,7 @@ impl OAuth {
             Endpoint::Callback => self.callback(&request).await,
             Endpoint::Token => self.token(&request).await,
             Endpoint::Revoke => self.revoke(&request).await,
+            Endpoint::Introspect => self.introspect(&request).await,
         };
         reply::finish(endpoint, &self.settings.issuer, answered)
     }

@@ -60,6 +60,8 @@ pub struct Shared {
     pub oauth: OAuth,
     /// Our access tokens.
     pub tokens: Arc<AccessTokens>,
+    /// Verifies Cognito's own access tokens as bearers; none: they are not taken.
+    pub bearers: Option<authenticate::Bearers>,
     /// The sessions.
     pub vault: Arc<Vault>,
     /// Requests a minute for a session.
@@ -195,7 +197,9 @@ impl Pipeline {
             return Err(Error::Disabled);
         }
         // Before any question of method or media type: a client without a token must be told where to get one.
-        let credential = authenticate::authenticate(&parts.headers, &route, &shared.tokens)?;
+        let credential =
+            authenticate::authenticate(&parts.headers, &route, &shared.tokens, shared.bearers.as_ref())
+                .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
         story.know(&identity);
         let (method, headers) = (&parts.method, &parts.headers);
@@ -225,7 +229,9 @@ impl Pipeline {
         story: &mut Story,
     ) -> Result<Response<Body>, Error> {
         let client_ip = arrival.peer.ip().to_canonical();
-        if is_limited(endpoint) {
+        let trusted =
+            endpoint == Endpoint::Introspect && self.shared.oauth.is_resource_server(&parsed.parts.headers);
+        if is_limited(endpoint) && !trusted {
             let checked = self.shared.by_address.check(&neighbourhood(client_ip));
             checked.map_err(|wait| Error::RateLimited(wait.0))?;
         }

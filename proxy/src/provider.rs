@@ -4,6 +4,8 @@ use async_trait::async_trait;
 use service::Secret;
 use url::Url;
 
+use crate::terms::Resource;
+
 mod cognito;
 
 pub use cognito::{Cognito, CognitoSettings};
@@ -17,6 +19,8 @@ pub struct SignIn<'a> {
     pub nonce: &'a str,
     /// PKCE challenge of our own leg (RFC 7636), S256.
     pub code_challenge: &'a str,
+    /// What the sign-in is for; Cognito is told only where the settings say so.
+    pub resource: &'a Resource,
 }
 
 /// What Cognito's token endpoint answered, not yet verified.

@@ -14,6 +14,7 @@ use service::{Clock, Secret, Shutdown};
 use tokio::runtime::Handle;
 
 use self::cache::Cache;
+use self::index::Index;
 use self::record::Record;
 use self::refresh::Flights;
 use self::seal::Records;
@@ -23,6 +24,7 @@ use crate::store::{Store, StoreDown, names};
 use crate::terms::{ClientId, Resource, Scopes, SessionId};
 
 mod cache;
+pub mod index;
 mod record;
 mod refresh;
 mod seal;
@@ -182,6 +184,8 @@ pub struct VaultPolicy {
     pub rest_for: Duration,
     /// How long a session lives whose code nobody redeems.
     pub pending_for: Duration,
+    /// By what sessions can be found beside their ids.
+    pub index: Index,
 }
 
 impl Default for VaultPolicy {
@@ -196,6 +200,7 @@ impl Default for VaultPolicy {
             patience: Duration::from_secs(3),
             rest_for: Duration::from_secs(2),
             pending_for: Duration::from_secs(15 * 60),
+            index: Index::Nothing,
         }
     }
 }
@@ -254,6 +259,7 @@ impl Vault {
     pub async fn keep(&self, sid: &SessionId) -> Result<(), VaultError> {
         let session = self.open(sid).await?;
         let ttl = session.time_left(self.clock.unix());
+        self.enter(&session, ttl).await?;
         let kept = self.store.expire(&names::session(sid.as_str()), ttl).await?;
         if kept { Ok(()) } else { Err(VaultError::Gone) }
     }

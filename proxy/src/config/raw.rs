@@ -22,7 +22,8 @@ pub const LEGACY_ENV: &[(&str, &str)] = &[
 ];
 
 /// Keys that are refused in the file. (A `valkey.url` may hold a password too, but need not.)
-pub const SECRETS: &[&str] = &["cognito.client_secret", "vault.keys", "vault.passphrase"];
+pub const SECRETS: &[&str] =
+    &["cognito.client_secret", "oauth.introspection_secret", "vault.keys", "vault.passphrase"];
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -194,6 +195,14 @@ pub struct Cognito {
     pub timeout_seconds: u64,
     /// How far Cognito's clock may be from ours.
     pub clock_leeway_seconds: u64,
+    /// Take Cognito's own access tokens as bearers too, where a session is found for them.
+    pub accept_access_tokens: bool,
+    /// App clients beside `client_id` whose access tokens are taken.
+    pub additional_client_ids: Vec<String>,
+    /// Take the user's latest session at the route for an access token of another sign-in.
+    pub match_by_sub: bool,
+    /// Name the route to Cognito as `resource` (RFC 8707), so that its access tokens carry it as `aud`.
+    pub forward_resource: bool,
 }
 
 impl Default for Cognito {
@@ -212,6 +221,10 @@ impl Default for Cognito {
             ca_file: String::new(),
             timeout_seconds: 10,
             clock_leeway_seconds: 60,
+            accept_access_tokens: false,
+            additional_client_ids: Vec::new(),
+            match_by_sub: false,
+            forward_resource: false,
         }
     }
 }
@@ -230,6 +243,11 @@ pub struct Oauth {
     pub remember_consent: bool,
     /// Take a `resource` that is not ours for the only one we have, instead of refusing it.
     pub relax_resource: bool,
+    /// With it resource servers may introspect every token of ours (RFC 7662), not only a client its own. 32 characters or more.
+    #[serde(serialize_with = "redacted")]
+    pub introspection_secret: Option<Secret>,
+    /// File with the introspection secret.
+    pub introspection_secret_file: String,
 }
 
 impl Default for Oauth {
@@ -240,6 +258,8 @@ impl Default for Oauth {
             refresh_token_days: 30,
             remember_consent: true,
             relax_resource: false,
+            introspection_secret: None,
+            introspection_secret_file: String::new(),
         }
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     Cognito, Config, Limits, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault,
-    client_documents,
+    bearers, client_documents,
     found::Found,
     raw::{self, Raw},
 };
@@ -18,8 +18,18 @@ use crate::{
 };
 
 /// First segments of the paths the proxy answers itself.
-const OWN_PATHS: [&str; 9] =
-    [".well-known", "auth", "authorize", "consent", "forward-auth", "healthz", "register", "revoke", "token"];
+const OWN_PATHS: [&str; 10] = [
+    ".well-known",
+    "auth",
+    "authorize",
+    "consent",
+    "forward-auth",
+    "healthz",
+    "introspect",
+    "register",
+    "revoke",
+    "token",
+];
 
 /// Turns what is written into what is meant.
 ///
@@ -251,6 +261,8 @@ fn cognito(raw: &raw::Cognito, server: Option<&Server>, found: &mut Found) -> Op
         timeout: found.seconds("cognito.timeout_seconds", raw.timeout_seconds, 1, 60),
         clock_leeway: found.seconds("cognito.clock_leeway_seconds", raw.clock_leeway_seconds, 0, 300),
         redirect_uri: redirect_uri?,
+        bearers: bearers::resolve(raw, found),
+        forward_resource: raw.forward_resource,
     })
 }
 
@@ -285,12 +297,20 @@ fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
     if !(1..=3650).contains(&raw.refresh_token_days) {
         found.say("oauth.refresh_token_days", "must be between 1 and 3650");
     }
+    let introspection_secret = found.one_secret(
+        ("oauth.introspection_secret", raw.introspection_secret.as_ref()),
+        ("oauth.introspection_secret_file", &raw.introspection_secret_file),
+    );
+    if introspection_secret.as_ref().is_some_and(|secret| secret.expose().len() < 32) {
+        found.say("oauth.introspection_secret", "must have at least 32 characters");
+    }
     OauthGrants {
         allowed_redirect_uris: allowed,
         access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 1, 86_400),
         session: Duration::from_secs(raw.refresh_token_days.saturating_mul(86_400)),
         remember_consent: raw.remember_consent,
         relax_resource: raw.relax_resource,
+        introspection_secret,
     }
 }
 

@@ -117,7 +117,8 @@ impl OAuth {
         // base64url: Cognito breaks on a state that looks like URL-encoded JSON.
         let (state, nonce, verifier) = (opaque::<32>(), opaque::<32>(), opaque::<32>());
         let code_challenge = fingerprint(&verifier);
-        let sign_in = SignIn { state: &state, nonce: &nonce, code_challenge: &code_challenge };
+        let resource = &transaction.resource;
+        let sign_in = SignIn { state: &state, nonce: &nonce, code_challenge: &code_challenge, resource };
         let url = self.provider.sign_in_url(&sign_in).await?;
         let browser = fingerprint(browser.id());
         let pending = PendingSignIn { transaction, nonce, verifier, browser, consent };

@@ -75,7 +75,7 @@ fn credentials(request: &OAuthRequest, form: &Parameters) -> Result<Credentials,
 }
 
 /// Id and secret of `Basic …`, each form-encoded before it was joined (RFC 6749 section 2.3.1).
-fn basic(value: &str) -> Option<(String, String)> {
+pub(super) fn basic(value: &str) -> Option<(String, String)> {
     let (scheme, encoded) = value.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;

@@ -204,6 +204,23 @@ impl OAuth {
         self.end_family(&token.sid, EndReason::SignedOut).await
     }
 
+    /// For whom a refresh token is good now: its client and scopes, and since when (unix seconds).
+    pub(super) async fn good_refresh_token(
+        &self,
+        token: &RefreshToken<'_>,
+        session: &Session,
+    ) -> Result<Option<(ClientId, Scopes, u64)>, OAuthError> {
+        let key = names::grant(token.sid.as_str());
+        let Some(held) = self.records.read::<Family>(Purpose::Grant, &key).await? else { return Ok(None) };
+        let family = held.value;
+        // A token that was used is spent, also while its answer would be repeated.
+        if !matches!(family.standing(token, &self.keys, self.clock.unix()), Standing::Current) {
+            return Ok(None);
+        }
+        let since = family.previous.map_or(session.created, |previous| previous.rotated);
+        Ok(Some((family.client, family.scopes, since)))
+    }
+
     /// Unused for so long, a family is forgotten; and never later than its session.
     fn family_ttl(&self, session: &Session) -> Duration {
         let left = Duration::from_secs(session.ends.saturating_sub(self.clock.unix()));

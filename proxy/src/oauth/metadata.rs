@@ -74,6 +74,11 @@ pub(super) fn choose_resource<'a>(
 pub(super) fn server(settings: &OAuthSettings, documents: bool, request: &OAuthRequest) -> Answer {
     let issuer = &settings.issuer;
     let auth_methods = ["none", "client_secret_basic", "client_secret_post"];
+    let mut introspection_methods = vec!["client_secret_basic", "client_secret_post"];
+    if settings.introspection_secret.is_some() {
+        // Beside methods of clients, RFC 8414 section 2 allows token types here.
+        introspection_methods.push("Bearer");
+    }
     let offline = Scopes::parse(OFFLINE_ACCESS).unwrap_or_default();
     let scopes =
         settings.resources.iter().fold(Scopes::default(), |all, one| all.union(&one.scopes)).union(&offline);
@@ -91,6 +96,8 @@ pub(super) fn server(settings: &OAuthSettings, documents: bool, request: &OAuthR
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_methods_supported": auth_methods,
             "revocation_endpoint_auth_methods_supported": auth_methods,
+            "introspection_endpoint": format!("{issuer}/introspect"),
+            "introspection_endpoint_auth_methods_supported": introspection_methods,
             // Clients refuse a server that does not say this (MCP, authorization).
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,

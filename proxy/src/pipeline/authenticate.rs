@@ -1,12 +1,17 @@
 //! Step 3. The bearer: exactly one, of the kind the route takes, and good for this route.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use cognito::{AccessToken, KeySet, Verifier};
 use http::{HeaderMap, header};
-use service::Secret;
+use service::{Clock, Secret};
 
 use crate::{
-    config::{Route, RouteKind},
+    config::{CognitoBearers, Route, RouteKind},
     error::Error,
-    tokens::{AccessClaims, AccessTokens},
+    terms::Resource,
+    tokens::{AccessClaims, AccessTokens, TokenRefused},
 };
 
 /// A bearer that was checked as far as it can be without asking anybody.
@@ -14,26 +19,77 @@ use crate::{
 pub enum Credential {
     /// One of our access tokens, for this route.
     Token(AccessClaims),
+    /// One of Cognito's own access tokens, verified. It names a person but no session, and is never forwarded.
+    Cognito {
+        /// What it says.
+        token: AccessToken,
+        /// The route's resource: where its session must be good.
+        resource: Resource,
+    },
     /// What may be a Plane API key: its shape fits, Plane is the judge.
     ApiKey(Secret),
 }
 
-/// Finds and checks the bearer.
+/// Verifies Cognito's own access tokens as bearers: of the same issuers and keys as a sign-in's, of other app clients too.
+#[derive(Debug)]
+pub struct Bearers(Verifier);
+
+impl Bearers {
+    /// Takes what the settings say. Its keys are those the process has anyhow.
+    #[must_use]
+    pub fn new(
+        settings: &CognitoBearers,
+        keys: &Arc<KeySet>,
+        clock: &Arc<dyn Clock>,
+        leeway: Duration,
+    ) -> Self {
+        Self(Verifier::new(Arc::clone(keys), settings.client_ids.clone(), Arc::clone(clock), leeway))
+    }
+
+    async fn verify(&self, bearer: &str, route: &Route) -> Result<Credential, Error> {
+        let token = self.0.access_token(bearer).await.map_err(|error| {
+            if error.is_ours() {
+                Error::Unavailable { part: "keys", source: Box::new(error) }
+            } else {
+                Error::InvalidToken(error.reason())
+            }
+        })?;
+        // Cognito puts `aud` in only when its client asked for a resource (RFC 8707): then this must be it.
+        let is_meant = match token.aud.as_deref() {
+            None => true,
+            Some([only]) => Resource::parse(only).is_ok_and(|resource| resource == route.resource),
+            Some(_) => false,
+        };
+        if !is_meant {
+            return Err(Error::InvalidToken("wrong_resource"));
+        }
+        Ok(Credential::Cognito { token, resource: route.resource.clone() })
+    }
+}
+
+/// Finds and checks the bearer; `bearers` where Cognito's own tokens are taken.
 ///
 /// # Errors
-/// [`Error::SeveralCredentials`], [`Error::NoToken`], [`Error::InvalidToken`].
-pub fn authenticate(headers: &HeaderMap, route: &Route, tokens: &AccessTokens) -> Result<Credential, Error> {
+/// [`Error::SeveralCredentials`], [`Error::NoToken`], [`Error::InvalidToken`]; [`Error::Unavailable`] without Cognito's keys.
+pub async fn authenticate(
+    headers: &HeaderMap,
+    route: &Route,
+    tokens: &AccessTokens,
+    bearers: Option<&Bearers>,
+) -> Result<Credential, Error> {
     let bearer = bearer(headers)?;
-    match route.kind {
-        RouteKind::ApiKey => api_key(bearer),
-        RouteKind::Mcp | RouteKind::Http => {
-            let claims = tokens.verify(bearer).map_err(|refused| Error::InvalidToken(refused.reason()))?;
-            // A token is good for the one resource it was asked for (RFC 8707 section 2).
-            if claims.resource != route.resource {
-                return Err(Error::InvalidToken("wrong_resource"));
-            }
-            Ok(Credential::Token(claims))
+    if route.kind == RouteKind::ApiKey {
+        return api_key(bearer);
+    }
+    match (tokens.verify(bearer), bearers) {
+        // A token is good for the one resource it was asked for (RFC 8707 section 2).
+        (Ok(claims), _) if claims.resource != route.resource => Err(Error::InvalidToken("wrong_resource")),
+        (Ok(claims), _) => Ok(Credential::Token(claims)),
+        // What does not even claim to be ours. Cognito's tokens have no `typ` and can be long.
+        (Err(TokenRefused::WrongType | TokenRefused::TooLarge), Some(bearers)) => {
+            bearers.verify(bearer, route).await
         }
+        (Err(refused), _) => Err(Error::InvalidToken(refused.reason())),
     }
 }
 

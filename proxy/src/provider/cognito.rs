@@ -1,7 +1,7 @@
 //! Cognito itself: its discovery document, and its authorization, token and revocation endpoints.
 //!
 //! What is special about it: its discovery does not mention PKCE, which works and is always used;
-//! it must not be sent a `resource`; a public client must send no `Authorization`; and anything that is not a clear
+//! it is sent a `resource` only where the settings say so; a public client must send no `Authorization`; and anything that is not a clear
 //! OAuth error (429, 5xx, no JSON, no answer) says nothing about the grant.
 
 use async_trait::async_trait;
@@ -50,6 +50,8 @@ pub struct CognitoSettings {
     pub redirect_uri: Url,
     /// What to ask for. `openid` is always asked for: without it there is no ID token.
     pub scopes: Vec<String>,
+    /// Whether to name the resource of a sign-in (RFC 8707), which makes it the `aud` of access tokens. It must be https.
+    pub forward_resource: bool,
     /// Makes the requests. Must not follow redirects, and must have a time limit.
     pub http: reqwest::Client,
 }
@@ -69,6 +71,7 @@ struct Settings {
     client_secret: Option<ClientSecret>,
     redirect_uri: RedirectUrl,
     scopes: Vec<Scope>,
+    forward_resource: bool,
     http: reqwest::Client,
 }
 
@@ -115,6 +118,7 @@ impl Cognito {
                 client_id: ClientId::new(client_id),
                 client_secret: client_secret.map(|secret| ClientSecret::new(secret.expose().to_owned())),
                 redirect_uri: RedirectUrl::from_url(redirect_uri),
+                forward_resource: settings.forward_resource,
                 // The library asks for `openid` by itself.
                 scopes: scopes.into_iter().filter(|scope| scope != "openid").map(Scope::new).collect(),
                 http,
@@ -147,7 +151,7 @@ impl IdentityProvider for Cognito {
         let endpoints = self.discovery.endpoints().await?;
         let client = self.client(&endpoints);
         let (state, nonce) = (request.state.to_owned(), request.nonce.to_owned());
-        let (url, _, _) = client
+        let mut asked = client
             .authorize_url(
                 AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
                 move || CsrfToken::new(state),
@@ -155,8 +159,11 @@ impl IdentityProvider for Cognito {
             )
             .add_scopes(self.settings.scopes.iter().cloned())
             .add_extra_param("code_challenge", request.code_challenge)
-            .add_extra_param("code_challenge_method", "S256")
-            .url();
+            .add_extra_param("code_challenge_method", "S256");
+        if self.settings.forward_resource {
+            asked = asked.add_extra_param("resource", request.resource.as_str());
+        }
+        let (url, _, _) = asked.url();
         Ok(url)
     }
 

@@ -57,5 +57,17 @@ pub fn withdrawn(hash: &str) -> String {
     format!("withdrawn:{hash}")
 }
 
+/// Name of the session that began with one sign-in at Cognito, by the hash of issuer and `origin_jti`.
+#[must_use]
+pub fn session_of_origin(hash: &str) -> String {
+    format!("origin:{hash}")
+}
+
+/// Name of a user's latest session at a resource, by the hash of issuer, `sub` and resource.
+#[must_use]
+pub fn session_of_subject(hash: &str) -> String {
+    format!("subject:{hash}")
+}
+
 /// Channel on which the ids of ended sessions are told.
 pub const ENDED: &str = "ended";

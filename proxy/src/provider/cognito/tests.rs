@@ -81,6 +81,7 @@ impl Server {
             client_secret: secret.map(Secret::new),
             redirect_uri: Url::parse("https://edge.example/auth/callback").unwrap(),
             scopes: vec!["openid".to_owned(), "email".to_owned()],
+            forward_resource: false,
             http: reqwest::Client::builder()
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
@@ -128,7 +129,8 @@ fn kind(error: &ProviderError) -> &'static str {
 async fn the_sign_in_url_has_pkce_and_nonce_and_no_resource() {
     let server = Server::start().await;
     let cognito = server.cognito(None);
-    let asked = SignIn { state: "s", nonce: "n", code_challenge: "c" };
+    let resource = Resource::parse("https://edge.example/mcp").unwrap();
+    let asked = SignIn { state: "s", nonce: "n", code_challenge: "c", resource: &resource };
     let url = cognito.sign_in_url(&asked).await.unwrap();
     assert!(url.as_str().starts_with(&format!("{}/oauth2/authorize?", server.origin)));
     let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
