@@ -4,6 +4,7 @@
 mod answers;
 mod approvals;
 mod authorization;
+mod client_documents;
 mod doubles;
 mod interleaving;
 mod interruptions;

@@ -1,1 +1,200 @@
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+use ::url::Url;
+use async_trait::async_trait;
+use serde_json::json;
+use service::ManualClock;
+
+use super::*;
+
+const ID: &str = "https://app.example/client.json";
+
+/// Answers in the order given, the last one forever; waits a turn, so that parallel callers meet.
+struct Host {
+    answers: Mutex<VecDeque<Result<Fetched, DocumentError>>>,
+    asked: AtomicUsize,
+}
+
+impl Host {
+    fn new(answers: impl IntoIterator<Item = Result<Fetched, DocumentError>>) -> Arc<Self> {
+        Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), asked: AtomicUsize::new(0) })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl FetchDocument for Host {
+    async fn fetch(&self, _url: &Url) -> Result<Fetched, DocumentError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        let mut answers = self.answers.lock().unwrap();
+        if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
+    }
+}
+
+fn good() -> Value {
+    json!({ "client_id": ID, "client_name": "App", "redirect_uris": ["http://localhost/callback"] })
+}
+
+fn fetched(document: &Value, seconds: u64) -> Result<Fetched, DocumentError> {
+    Ok(Fetched { body: document.to_string().into(), lifetime: Duration::from_secs(seconds) })
+}
+
+fn documents(host: &Arc<Host>, allowed: &[&str]) -> (ClientDocuments, ManualClock) {
+    let clock = ManualClock::at(1_790_000_000);
+    let allowed = allowed.iter().map(|text| HostPattern::parse(text).unwrap()).collect();
+    (ClientDocuments::new(allowed, Arc::clone(host) as _, Arc::new(clock.clone())), clock)
+}
+
+fn id(text: &str) -> ClientId {
+    ClientId::parse(text).unwrap()
+}
+
+async fn ask(documents: &ClientDocuments) -> Result<Client, DocumentError> {
+    documents.client(&id(ID), |_| true).await
+}
+
+#[test]
+fn a_document_describes_a_public_client_of_its_own_url_only() {
+    let read = |document: &Value| described(&id(ID), document.to_string().as_bytes(), 7);
+    let client = read(&good()).unwrap();
+    assert_eq!((client.name.as_str(), client.registered), ("App", 7));
+    assert!(client.auth_method == AuthMethod::None && client.secret_hash.is_none());
+    for (name, value, why) in [
+        ("client_id", json!("https://app.example/other.json"), DocumentError::Other),
+        ("client_id", json!("https://app.example/client.json/"), DocumentError::Other),
+        ("client_id", json!(7), DocumentError::Unusable),
+        ("client_id", Value::Null, DocumentError::Unusable),
+        ("client_secret", json!("s3cret"), DocumentError::Secret),
+        ("client_secret_expires_at", json!(0), DocumentError::Secret),
+        ("token_endpoint_auth_method", json!("client_secret_basic"), DocumentError::Secret),
+        ("token_endpoint_auth_method", json!("client_secret_post"), DocumentError::Secret),
+        ("token_endpoint_auth_method", json!("client_secret_jwt"), DocumentError::Secret),
+        ("token_endpoint_auth_method", json!("private_key_jwt"), DocumentError::Unusable),
+        ("redirect_uris", json!([]), DocumentError::Unusable),
+        ("redirect_uris", json!(vec!["http://localhost/"; 21]), DocumentError::Unusable),
+        ("redirect_uris", json!("http://localhost/"), DocumentError::Unusable),
+        ("redirect_uris", Value::Null, DocumentError::Unusable),
+        ("grant_types", json!(["client_credentials"]), DocumentError::Unusable),
+        ("response_types", json!(["token"]), DocumentError::Unusable),
+    ] {
+        let mut document = good();
+        document[name] = value;
+        assert_eq!(read(&document).err(), Some(why), "{document}");
+    }
+    for text in ["", "[]", "null", "\"x\"", "{", "{\"client_id\":\"x\"} x", "\u{feff}{}", "\0"] {
+        let refused = described(&id(ID), text.as_bytes(), 7).err();
+        assert_eq!(refused, Some(DocumentError::Unusable), "{text:?}");
+    }
+    let mut other = good();
+    other["logo_uri"] = json!("https://evil.example/logo.svg");
+    other["jwks_uri"] = json!("http://169.254.169.254/");
+    other["client_name"] = json!("A\u{202e}p\np");
+    assert_eq!(read(&other).unwrap().name, "App", "nothing else is looked at, and names do not disguise");
+}
+
+#[tokio::test]
+async fn a_document_is_fetched_once_for_all_and_again_when_its_time_is_over() {
+    let host = Host::new([fetched(&good(), 60)]);
+    let (documents, clock) = documents(&host, &[]);
+    let all = futures_util::future::join_all((0..20).map(|_| ask(&documents))).await;
+    assert!(all.iter().all(Result::is_ok));
+    assert_eq!(host.asked(), 1, "in one flight");
+    clock.advance(Duration::from_secs(59));
+    ask(&documents).await.unwrap();
+    assert_eq!(host.asked(), 1);
+    clock.advance(Duration::from_secs(1));
+    let again = futures_util::future::join_all((0..20).map(|_| ask(&documents))).await;
+    assert!(again.iter().all(Result::is_ok));
+    assert_eq!(host.asked(), 2);
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_not_remembered() {
+    let bad = fetched(&json!({ "client_id": "https://evil.example/x" }), 86_400);
+    let host =
+        Host::new([Err(DocumentError::Unreachable), Err(DocumentError::Missing), bad, fetched(&good(), 60)]);
+    let (documents, _) = documents(&host, &[]);
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Unreachable);
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Missing);
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Unusable);
+    ask(&documents).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_document_that_changed_to_a_bad_one_is_no_longer_good() {
+    let host = Host::new([fetched(&good(), 60), Err(DocumentError::Missing)]);
+    let (documents, clock) = documents(&host, &[]);
+    ask(&documents).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Missing);
+}
+
+#[tokio::test]
+async fn nobody_can_turn_us_against_a_host() {
+    let host = Host::new([Err(DocumentError::Missing)]);
+    let (documents, clock) = documents(&host, &[]);
+    for number in 0..100 {
+        let _ = documents.client(&id(&format!("https://app.example/{number}")), |_| true).await;
+    }
+    assert_eq!(host.asked(), FETCHES_AT_ONCE as usize);
+    let refused = documents.client(&id("https://app.example/x"), |_| true).await.unwrap_err();
+    assert_eq!(refused, DocumentError::TooOften);
+    let other = documents.client(&id("https://other.example/x"), |_| true).await.unwrap_err();
+    assert_eq!(other, DocumentError::Missing, "another host is asked");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Missing);
+}
+
+#[tokio::test]
+async fn only_documents_of_allowed_hosts_are_asked_for() {
+    let host = Host::new([fetched(&good(), 60)]);
+    let (documents, _) = documents(&host, &["app.example", "*.apps.example"]);
+    ask(&documents).await.unwrap();
+    for refused in ["https://evil.example/x", "https://apps.example/x", "https://app.example.evil.example/x"]
+    {
+        let error = documents.client(&id(refused), |_| true).await.unwrap_err();
+        assert_eq!(error, DocumentError::HostNotAllowed, "{refused}");
+        assert!(documents.granted(&id(refused)).is_err(), "nor are their grants good any longer");
+    }
+    assert_eq!(host.asked(), 1);
+    assert!(documents.granted(&id("https://a.apps.example/x")).is_ok());
+}
+
+#[tokio::test]
+async fn what_an_operator_allows_is_asked_each_time() {
+    let host = Host::new([fetched(&good(), 60)]);
+    let (documents, _) = documents(&host, &[]);
+    ask(&documents).await.unwrap();
+    let refused = documents.client(&id(ID), |_| false).await.unwrap_err();
+    assert_eq!(refused, DocumentError::Redirects);
+}
+
+#[test]
+fn every_error_is_told_in_words_and_none_is_ours() {
+    for error in [
+        DocumentError::Url,
+        DocumentError::HostNotAllowed,
+        DocumentError::Forbidden,
+        DocumentError::Missing,
+        DocumentError::TooLarge,
+        DocumentError::Unusable,
+        DocumentError::Other,
+        DocumentError::Secret,
+        DocumentError::Redirects,
+        DocumentError::Unreachable,
+        DocumentError::TooOften,
+    ] {
+        let passing = matches!(error, DocumentError::Unreachable | DocumentError::TooOften);
+        let told = OAuthError::from(error);
+        let expected = if passing { ErrorCode::TemporarilyUnavailable } else { ErrorCode::InvalidClient };
+        assert_eq!(told.code(), expected, "{error}");
+        assert!(told.description().len() > 20 && !told.description().contains(['"', '\\']));
+    }
+}
