@@ -4,6 +4,7 @@
 //! - Real programs: [`proxy`], [`adapter`] and [`valkey`], each a [`process`] with its log kept in memory.
 //! - The people and programs in front: [`browser`] (a cookie jar that fills in forms) and [`client`] (an MCP client whose
 //!   steps can be taken one by one, and wrongly).
+//! - A real browser: [`chromium`], for what only an engine can tell about the pages.
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
@@ -13,6 +14,7 @@
 pub mod adapter;
 pub mod browser;
 pub mod certificate;
+pub mod chromium;
 pub mod client;
 pub mod cognito;
 pub mod demo;

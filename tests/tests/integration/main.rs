@@ -15,6 +15,7 @@ mod cognito_faults;
 mod cognito_outages;
 mod configuration;
 mod crashes;
+mod consent;
 mod demo;
 mod framing;
 mod identity;
