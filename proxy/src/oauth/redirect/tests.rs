@@ -99,9 +99,14 @@ fn only_the_port_of_one_loopback_host_may_differ() {
     let same = |uri: &str| RedirectUri::parse(uri).unwrap().equals_registered(&registered);
     assert!(same("http://localhost/callback"));
     assert!(same("http://localhost:50123/callback"));
-    for uri in
-        ["http://127.0.0.1:50123/callback", "http://localhost:50123/other", "http://localhost:1/callback?x=1"]
-    {
+    for uri in [
+        "http://127.0.0.1:50123/callback",
+        "http://localhost:50123/other",
+        "http://localhost:1/callback?x=1",
+        "http://localhost:1/x/../callback",
+        "http://LOCALHOST:1/callback",
+        "http://localhost:1/callbac%6b",
+    ] {
         assert!(!same(uri), "{uri}");
     }
     let https = RedirectUri::parse("https://claude.ai/cb").unwrap();
