@@ -9,6 +9,7 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod advisories;
 mod api_key;
 mod clients;
 mod cognito_faults;
