@@ -12,7 +12,7 @@ use stack::{
 const DRIVE: Duration = Duration::from_secs(150);
 
 /// A tool's path out of the environment, which `make test` sets.
-fn tool(variable: &str) -> String {
+pub(crate) fn tool(variable: &str) -> String {
     environment(variable).unwrap_or_else(|| {
         panic!("{variable} is not set: run `make test`, which installs the client and sets it")
     })
@@ -21,6 +21,12 @@ fn tool(variable: &str) -> String {
 /// Runs a client driver against a fresh stack and returns the JSON line it prints.
 async fn drive(python: &str, script: &str, more: &[&str]) -> (Stack, Value) {
     let stack = Stack::builder().store(Store::Valkey).start().await.unwrap();
+    let outcome = drive_against(&stack, python, script, more).await;
+    (stack, outcome)
+}
+
+/// The same against a stack that is there already.
+pub(crate) async fn drive_against(stack: &Stack, python: &str, script: &str, more: &[&str]) -> Value {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tools/clients").join(script);
     let url = format!("{}/mcp", stack.origin());
     let ca = stack.authority.file();
@@ -37,10 +43,10 @@ async fn drive(python: &str, script: &str, more: &[&str]) -> (Stack, Value) {
     let outcome = output.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
     let outcome = outcome.unwrap_or_else(|| panic!("{script:?} printed no JSON:\n{output}"));
     assert!(status.success(), "{outcome:#}");
-    (stack, outcome)
+    outcome
 }
 
-fn assert_all_steps(stack: &Stack, outcome: &Value) {
+pub(crate) fn assert_all_steps(stack: &Stack, outcome: &Value) {
     assert_eq!(outcome["user"], "alice", "{outcome:#}");
     assert_eq!(outcome["me"]["email"], "alice@example.com", "{outcome:#}");
     assert_eq!(outcome["tools"].as_array().unwrap().len(), 6, "{outcome:#}");

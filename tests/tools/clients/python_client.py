@@ -94,7 +94,9 @@ def provider(options, storage, browser):
     metadata = OAuthClientMetadata(
         client_name="MCP Edge test client (Python)", redirect_uris=[AnyUrl(options.redirect_uri)]
     )
-    return OAuthClientProvider(options.url, metadata, storage, redirect, callback)
+    return OAuthClientProvider(
+        options.url, metadata, storage, redirect, callback, client_metadata_url=options.client_metadata_url
+    )
 
 
 async def refresh(client, oauth, storage, exchange, me):
@@ -157,6 +159,7 @@ def main():
     parser.add_argument("--era", choices=sorted(ERAS), default="auto", help="which protocol to speak")
     parser.add_argument("--refresh", action="store_true", help="force a token refresh and call again")
     parser.add_argument("--redirect-uri", default="http://127.0.0.1:8765/callback", help="never visited")
+    parser.add_argument("--client-metadata-url", help="where a document describes the client, instead of registering")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)  # the SDK logs token errors with their bodies
     try:
