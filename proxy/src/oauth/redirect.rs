@@ -6,6 +6,8 @@ use url::{Host, Url};
 
 /// Longest redirect URI, in bytes.
 const MAX_URI_BYTES: usize = 2048;
+/// What an authorization response carries; no redirect URI may bring its own.
+const RESPONSE_PARAMETERS: [&str; 5] = ["code", "error", "error_description", "iss", "state"];
 
 /// A redirect URI that may be used in principle: absolute, without fragment and user information, and neither a script
 /// nor a document (RFC 6749 section 3.1.2, OAuth 2.1 section 2.3).
@@ -31,6 +33,10 @@ impl RedirectUri {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("redirect_uri_userinfo");
+        }
+        // What we add must be there once: of two `iss` or `code`, clients read this one or that (RFC 9207 section 2.4).
+        if url.query_pairs().any(|(name, _)| RESPONSE_PARAMETERS.contains(&&*name)) {
+            return Err("redirect_uri_parameter");
         }
         match url.scheme() {
             "https" => {}

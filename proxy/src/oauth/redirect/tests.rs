@@ -45,6 +45,9 @@ fn look_alikes_and_dangerous_uris_are_refused() {
         "com.example.app:/callback",
         "/callback",
         "",
+        "http://localhost:1/callback?iss=https://other.example",
+        "http://localhost:1/callback?a=b&c%6fde=x",
+        "http://localhost:1/callback?state=",
     ] {
         assert!(!allowed(&known, uri), "{uri}");
     }
