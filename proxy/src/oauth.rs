@@ -59,6 +59,9 @@ pub use reply::Outcome;
 /// The scope that asks for a refresh token (OpenID Connect Core section 11). Always accepted and never in a challenge.
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
+/// One network may use up this part (a half) of the registrations that are possible.
+const ONE_NETWORK: u32 = 2;
+
 /// One route of the edge that takes our tokens.
 #[derive(Debug, Clone)]
 pub struct ProtectedResource {
@@ -93,7 +96,7 @@ pub struct OAuthSettings {
     pub transaction: Duration,
     /// How long a registered client may go unused before it is forgotten; never less than its refresh tokens last.
     pub client_ttl: Duration,
-    /// How many clients may register each minute, all together; 0 is without limit.
+    /// How many clients may register each minute, all together, half of them from one network; 0 is without limit.
     pub registrations_per_minute: u32,
     /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     pub session_max: Duration,
@@ -185,7 +188,7 @@ impl Endpoint {
 }
 
 /// A whole request; the pipeline has capped and read the body.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OAuthRequest {
     /// The method.
     pub method: Method,
@@ -203,7 +206,8 @@ pub struct OAuthRequest {
 pub struct OAuth {
     settings: OAuthSettings,
     documents: Option<ClientDocuments>,
-    registrations: Limiter,
+    /// Of one network, and of all.
+    registrations: (Limiter, Limiter),
     records: records::Records,
     vault: Arc<Vault>,
     provider: Arc<dyn IdentityProvider>,
@@ -241,7 +245,8 @@ impl OAuth {
         // its record failed.
         settings.client_ttl = settings.client_ttl.max(settings.refresh_token.saturating_mul(2));
         let rate = settings.registrations_per_minute;
-        let registrations = Limiter::new(rate, rate, Arc::clone(&clock));
+        let limited_to = |rate| Limiter::new(rate, rate, Arc::clone(&clock));
+        let registrations = (limited_to(rate.div_ceil(ONE_NETWORK)), limited_to(rate));
         let documents = None;
         Self { settings, documents, registrations, records, vault, provider, verifier, tokens, keys, clock }
     }

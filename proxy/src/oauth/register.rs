@@ -1,5 +1,7 @@
 //! Dynamic client registration (RFC 7591).
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +34,7 @@ struct Registration {
 }
 
 /// What it gets: the metadata as registered (RFC 7591 section 3.2.1).
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 struct Registered<'a> {
     client_id: &'a ClientId,
     client_id_issued_at: u64,
@@ -64,11 +66,6 @@ impl OAuth {
 
     async fn registered(&self, request: &OAuthRequest) -> Result<Reply, OAuthError> {
         expect_type(request, "application/json")?;
-        // One count for everybody: addresses are cheap, and each has its own limit before this.
-        self.registrations.check("all").map_err(|_| {
-            let description = "too many clients register at the moment: try again in a minute";
-            OAuthError::new(ErrorCode::TooManyRequests, "registrations_limited", description)
-        })?;
         let asked: Registration = serde_json::from_slice(&request.body).map_err(|_| {
             bad("registration_malformed", "send the client metadata of RFC 7591 as a JSON object")
         })?;
@@ -78,6 +75,7 @@ impl OAuth {
         if asked.response_types.as_ref().is_some_and(|types| !types.iter().any(|kind| kind == "code")) {
             return Err(bad("response_types", "response_types must contain code"));
         }
+        self.check_rate(request.client_ip)?;
         let secret = (auth_method != AuthMethod::None).then(opaque::<32>);
         let client = Client {
             id: ClientId::from_random(keys::random::<16>()),
@@ -107,6 +105,16 @@ impl OAuth {
         Ok(Reply::Json(StatusCode::CREATED, body.into()))
     }
 
+    /// One count for everybody, since addresses are cheap; and nobody may use up more than a part of it, or one stranger
+    /// could keep all others from registering. What is refused for another reason does not count.
+    fn check_rate(&self, address: IpAddr) -> Result<(), OAuthError> {
+        let (newcomers, all) = &self.registrations;
+        newcomers.check(&network(address)).and_then(|()| all.check("all")).map_err(|_| {
+            let description = "too many clients register at the moment: try again in a minute";
+            OAuthError::new(ErrorCode::TooManyRequests, "registrations_limited", description)
+        })
+    }
+
     fn check_redirect_uris(&self, uris: &[String]) -> Result<(), OAuthError> {
         let refused =
             |reason, description| Err(OAuthError::new(ErrorCode::InvalidRedirectUri, reason, description));
@@ -133,6 +141,14 @@ impl OAuth {
             }
         }
         Ok(())
+    }
+}
+
+/// What counts as one address: of IPv6 the network, since a host takes any address in its own.
+fn network(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
     }
 }
 

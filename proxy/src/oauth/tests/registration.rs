@@ -4,6 +4,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::json;
 
+use super::super::{Endpoint, OAuthRequest};
 use super::answers::{assert_error, json};
 use super::world::{Jar, VERIFIER, World};
 
@@ -122,4 +123,28 @@ async fn a_confidential_client_proves_itself_with_its_secret() {
     assert_eq!(good.status(), StatusCode::OK);
     let refreshed = world.refresh(id, &super::answers::pair(&good).1, &[("client_secret", secret)]).await;
     assert_eq!(refreshed.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn one_network_cannot_keep_the_others_from_registering() {
+    let world = World::new();
+    let from = async |address: &str, metadata: serde_json::Value| {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let request = OAuthRequest {
+            method: Method::POST,
+            query: None,
+            headers,
+            body: metadata.to_string().into(),
+            client_ip: address.parse().unwrap(),
+        };
+        world.oauth.answer(Endpoint::Register, request).await.status()
+    };
+    let good = json!({ "redirect_uris": ["http://localhost/"] });
+    for number in 0..100 {
+        assert_eq!(from("203.0.113.9", json!({})).await, StatusCode::BAD_REQUEST);
+        let expected = if number < 15 { StatusCode::CREATED } else { StatusCode::TOO_MANY_REQUESTS };
+        assert_eq!(from(&format!("2001:db8::{number:x}"), good.clone()).await, expected, "{number}");
+    }
+    assert_eq!(from("203.0.113.9", good).await, StatusCode::CREATED);
 }
