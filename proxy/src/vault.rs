@@ -318,19 +318,24 @@ impl Vault {
     }
 
     /// Ends a session: deletes it, tells the other replicas and, without waiting for it, revokes its refresh token at
-    /// Cognito. A session that is not there has ended already.
+    /// Cognito. A session that is not there has ended already. Whoever gives up waiting stops nothing: clients revoke and
+    /// hang up.
     ///
     /// # Errors
     /// [`VaultError::Unavailable`] when the store does not answer: then the session goes on.
-    pub async fn end(&self, sid: &SessionId, reason: EndReason) -> Result<(), VaultError> {
-        let blob = self.store.take(&names::session(sid.as_str())).await?;
-        self.forget(sid, reason).await;
-        if let Some(blob) = blob
-            && let Ok(found) = self.records.open(sid, blob)
-        {
-            self.revoke(found.record.session.tokens.refresh);
-        }
-        Ok(())
+    pub async fn end(self: &Arc<Self>, sid: &SessionId, reason: EndReason) -> Result<(), VaultError> {
+        let (vault, sid) = (Arc::clone(self), sid.clone());
+        let ended = self.runtime.spawn(async move {
+            let blob = vault.store.take(&names::session(sid.as_str())).await?;
+            vault.forget(&sid, reason).await;
+            if let Some(blob) = blob
+                && let Ok(found) = vault.records.open(&sid, blob)
+            {
+                vault.revoke(found.record.session.tokens.refresh);
+            }
+            Ok(())
+        });
+        ended.await.unwrap_or_else(|error| Err(VaultError::unavailable("store", error)))
     }
 
     /// Waits for the refreshes under way, at most as long as Cognito may take: what it has answered must be stored before

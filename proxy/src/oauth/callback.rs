@@ -1,8 +1,11 @@
 //! Where Cognito sends the browser back: the one place where a session begins.
 
+use std::sync::Arc;
+
 use cognito::TokenError;
 use http::Method;
 use service::Secret;
+use tokio::runtime::Handle;
 
 use super::authorize::Transaction;
 use super::browser::Browser;
@@ -14,7 +17,7 @@ use super::parameters::Parameters;
 use super::reply::{Answer, Refusal, Reply};
 use super::{OAuth, OAuthRequest};
 use crate::keys::{self, Purpose};
-use crate::provider::TokenSet;
+use crate::provider::{IdentityProvider, TokenSet};
 use crate::terms::SessionId;
 use crate::vault::{CognitoTokens, Session, User};
 
@@ -24,6 +27,27 @@ enum Arrival {
     Code(String),
     /// With a user who did not approve what another one had.
     Unapproved(Box<Transaction>, User),
+}
+
+/// Cognito's refresh token of a sign-in that has not come to a code yet. Revoked when dropped, also because the browser
+/// went away in the middle; nobody waits for it.
+struct Unclaimed {
+    provider: Arc<dyn IdentityProvider>,
+    refresh: Option<Secret>,
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some(refresh) = self.refresh.take() else { return };
+        let provider = Arc::clone(&self.provider);
+        // There is none when the process is ending.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = provider.revoke(&refresh).await {
+                tracing::debug!(%error, "tokens of a failed sign-in not revoked");
+            }
+        });
+    }
 }
 
 impl OAuth {
@@ -91,12 +115,11 @@ impl OAuth {
         })?;
         let verifier = Secret::new(pending.verifier.as_str());
         let tokens = self.provider.exchange(&Secret::new(code), &verifier).await?;
-        let refresh = tokens.refresh.clone();
+        let mut unclaimed =
+            Unclaimed { provider: Arc::clone(&self.provider), refresh: tokens.refresh.clone() };
         let arrived = self.arrive(tokens, pending, browser).await;
-        if !matches!(arrived, Ok(Arrival::Code(_)))
-            && let Some(refresh) = refresh
-        {
-            self.give_back(refresh);
+        if matches!(arrived, Ok(Arrival::Code(_))) {
+            unclaimed.refresh = None;
         }
         arrived
     }
@@ -180,16 +203,6 @@ impl OAuth {
             expires: now.saturating_add(self.settings.code.as_secs()),
         })
         .await
-    }
-
-    /// Revokes tokens that came to nothing, without letting the person wait for it.
-    fn give_back(&self, refresh: Secret) {
-        let provider = std::sync::Arc::clone(&self.provider);
-        tokio::spawn(async move {
-            if let Err(error) = provider.revoke(&refresh).await {
-                tracing::debug!(%error, "tokens of a failed sign-in not revoked");
-            }
-        });
     }
 }
 

@@ -131,12 +131,19 @@ pub(super) struct FakeCognito {
     mood: Mutex<Mood>,
     /// The nonce of each sign-in, by its challenge.
     asked: Mutex<HashMap<String, String>>,
+    pub(super) exchanged: AtomicUsize,
     pub(super) revoked: Mutex<Vec<String>>,
 }
 
 impl FakeCognito {
     pub(super) fn new(clock: ManualClock) -> Self {
-        Self { clock, mood: Mutex::new(Mood::Well), asked: Mutex::default(), revoked: Mutex::default() }
+        Self {
+            clock,
+            mood: Mutex::new(Mood::Well),
+            asked: Mutex::default(),
+            exchanged: AtomicUsize::new(0),
+            revoked: Mutex::default(),
+        }
     }
     pub(super) fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
@@ -184,6 +191,7 @@ impl IdentityProvider for FakeCognito {
         let user = code.expose().strip_prefix("cognito-code").map(|user| user.trim_start_matches(':'));
         let (Some(nonce), Some(user)) = (nonce, user) else { return Err(ProviderError::GrantRefused) };
         let user = if user.is_empty() { "alice" } else { user };
+        self.exchanged.fetch_add(1, Ordering::SeqCst);
         match self.mood() {
             Mood::Well => Ok(self.tokens(user, &nonce)),
             Mood::Down => Err(ProviderError::Unavailable("down".into())),

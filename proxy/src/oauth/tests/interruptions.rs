@@ -1,6 +1,10 @@
 //! A store that dies between any two steps: the client hears 503 and nothing else, and the same request works afterwards.
+//! A client that hangs up between any two: nothing is left behind half done.
+
+use std::sync::atomic::Ordering::SeqCst;
 
 use bytes::Bytes;
+use futures_util::poll;
 use http::{Response, StatusCode};
 
 use super::answers::{assert_error, json};
@@ -89,4 +93,60 @@ async fn a_revocation_that_the_store_interrupts_can_be_repeated() {
         );
     }
     assert!(interrupted > 2, "{interrupted}");
+}
+
+/// Carries a request on for `steps` steps, then hangs up; says whether it was done by then.
+async fn hung_up(steps: usize, request: impl Future<Output = Response<Bytes>>) -> bool {
+    let mut request = std::pin::pin!(request);
+    for _ in 0..steps {
+        if poll!(request.as_mut()).is_ready() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+/// Lets everything that was begun come to its end.
+async fn settle() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_hangs_up_during_the_callback_leaves_nothing_at_cognito() {
+    let mut given_back = 0;
+    for steps in 0..60 {
+        let world = World::new();
+        let client = world.register().await;
+        let mut jar = Jar::default();
+        let state = world.consent(&client, &mut jar).await;
+        let callback = format!("/auth/callback?code=cognito-code&state={state}");
+        let done = hung_up(steps, world.get(&callback, &mut jar)).await;
+        settle().await;
+        let begun = world.cognito.exchanged.load(SeqCst) == 1;
+        let revoked = world.cognito.revoked.lock().unwrap().len();
+        assert_eq!(revoked, usize::from(begun && !done), "{steps} steps");
+        given_back += revoked;
+    }
+    assert!(given_back > 2, "{given_back}");
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_during_a_revocation_has_revoked_or_not_begun() {
+    let mut ended = 0;
+    for steps in 0..60 {
+        let world = World::new();
+        let signed_in = world.signed_in().await;
+        let sid = world.tokens.verify(&signed_in.access).unwrap().sid;
+        let form = [("client_id", signed_in.client.as_str()), ("token", signed_in.refresh.as_str())];
+        let done = hung_up(steps, world.post("/revoke", &Jar::default(), &form)).await;
+        settle().await;
+        let revoked = world.cognito.revoked.lock().unwrap().len();
+        let is_open = world.vault.open(&sid).await.is_ok();
+        assert_eq!((revoked, done && is_open), (usize::from(!is_open), false), "{steps} steps");
+        ended += usize::from(!done && !is_open);
+    }
+    assert!(ended > 2, "{ended}");
 }
