@@ -11,7 +11,6 @@ mod cognito;
 pub use cognito::{Cognito, CognitoSettings};
 
 /// What goes to Cognito's authorization endpoint.
-#[derive(Debug)]
 pub struct SignIn<'a> {
     /// Random, single use; comes back at the callback.
     pub state: &'a str,

@@ -28,7 +28,7 @@ pub(super) enum Consent {
 }
 
 /// A sign-in that is at Cognito: found by its `state`, taken once, good only in the browser that began it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct PendingSignIn {
     /// What the client asked for and the person agreed to.
     pub(super) transaction: Transaction,

@@ -27,7 +27,7 @@ const REPLAY_SECONDS: u64 = 60;
 const TRIES: usize = 4;
 
 /// A refresh-token family: what is kept of one session's refresh tokens.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Family {
     client: ClientId,
     scopes: Scopes,
@@ -37,7 +37,7 @@ struct Family {
 }
 
 /// The token that was good before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Previous {
     hash: String,
     /// When it was used (unix seconds).

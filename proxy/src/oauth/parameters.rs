@@ -9,7 +9,7 @@ use super::error::{ErrorCode, OAuthError};
 const MAX_PARAMETERS: usize = 64;
 
 /// Decoded parameters in the order sent, without the empty ones.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {

@@ -102,7 +102,8 @@ impl Records {
             .keys
             .open(purpose, key.as_bytes(), blob)
             .map_err(|error| OAuthError::unavailable("seal_unavailable", error))?;
+        // The parser's message could quote a token: it is dropped.
         serde_json::from_slice(&opened.plain)
-            .map_err(|error| OAuthError::unavailable("record_unreadable", error))
+            .map_err(|_| OAuthError::unavailable("record_unreadable", "not a record this version can read"))
     }
 }

@@ -29,7 +29,6 @@ pub struct Outcome {
 }
 
 /// A good answer.
-#[derive(Debug)]
 pub(super) enum Reply {
     /// A document that may be cached for some minutes.
     Document(Bytes),
