@@ -11,6 +11,7 @@
 
 mod advisories;
 mod api_key;
+mod attacks;
 mod clients;
 mod cognito_faults;
 mod cognito_outages;

@@ -22,8 +22,8 @@ pub(crate) type Connection = StreamOwned<ClientConnection, TcpStream>;
 /// What a client offers.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    versions: Vec<&'static SupportedProtocolVersion>,
-    protocols: &'static [&'static str],
+    pub(crate) versions: Vec<&'static SupportedProtocolVersion>,
+    pub(crate) protocols: &'static [&'static str],
 }
 
 impl Default for Wanted {
