@@ -12,6 +12,7 @@
 mod advisories;
 mod api_key;
 mod attacks;
+mod client_documents;
 mod clients;
 mod cognito_faults;
 mod cognito_outages;
