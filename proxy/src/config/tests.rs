@@ -138,3 +138,31 @@ fn two_routes_cannot_have_one_path_and_none_may_take_the_proxys_own() {
         assert!(load(&text, &[]).is_err(), "{path}");
     }
 }
+
+#[test]
+fn settings_about_cognitos_access_tokens_are_off_and_of_no_use_alone() {
+    let config = load(GOOD, &[]).unwrap();
+    assert!(config.cognito.bearers.is_none() && !config.cognito.forward_resource);
+    assert!(config.oauth.introspection_secret.is_none());
+    let problems = load(
+        GOOD,
+        &[
+            ("PROXY_COGNITO__MATCH_BY_SUB", "true"),
+            ("PROXY_COGNITO__ADDITIONAL_CLIENT_IDS", "7other"),
+            ("PROXY_OAUTH__INTROSPECTION_SECRET", "hunter2"),
+        ],
+    )
+    .unwrap_err();
+    let mut keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    keys.sort_unstable();
+    let expected = ["cognito.additional_client_ids", "cognito.match_by_sub", "oauth.introspection_secret"];
+    assert_eq!(keys, expected);
+    assert!(!problems.to_string().contains("hunter2"));
+
+    let on =
+        [("PROXY_COGNITO__ACCEPT_ACCESS_TOKENS", "true"), ("PROXY_COGNITO__ADDITIONAL_CLIENT_IDS", "7other")];
+    let bearers = load(GOOD, &on).unwrap().cognito.bearers.unwrap();
+    let ids: Vec<&str> = bearers.client_ids.iter().map(cognito::ClientId::as_str).collect();
+    assert_eq!((ids.len(), ids[1]), (2, "7other"));
+    assert_eq!(bearers.index, crate::vault::index::Index::Origin);
+}

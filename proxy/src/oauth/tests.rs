@@ -8,6 +8,7 @@ mod client_documents;
 mod doubles;
 mod interleaving;
 mod interruptions;
+mod introspection;
 mod metadata;
 mod outages;
 mod redemption;

@@ -1,8 +1,9 @@
 //! The way from one of Cognito's own access tokens to the session it belongs to.
 //!
-//! An entry is only a hint: it names a session and proves nothing. Who follows it compares the session's user with the
-//! token's, so that whatever stands in the store leads nobody to another user.
+//! An entry is only a hint: it names a session and proves nothing. The session's user is compared with the token's, so that
+//! whatever stands in the store leads nobody to another user.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -29,22 +30,39 @@ pub enum Index {
 }
 
 impl Vault {
-    /// The session of an access token that was verified, at a resource. An entry for the token's own sign-in decides, even
-    /// when it leads to a session that is over: what was revoked does not come back through another session.
+    /// [`Vault::fresh`] for one of Cognito's own access tokens, which the caller has verified, at a resource: a session of
+    /// the token's user there, or none.
+    ///
+    /// An entry for the token's own sign-in decides, even when it leads to a session that is over: what was revoked does
+    /// not come back through another session.
     ///
     /// # Errors
-    /// [`VaultError::Gone`] when there is no entry, [`VaultError::Unavailable`] when the store does not answer.
-    pub async fn find(&self, token: &AccessToken, resource: &Resource) -> Result<SessionId, VaultError> {
+    /// [`VaultError::Gone`] and [`VaultError::Ended`]: sign in again. [`VaultError::Unavailable`]: try again.
+    pub async fn fresh_of(
+        self: &Arc<Self>,
+        token: &AccessToken,
+        resource: &Resource,
+    ) -> Result<Arc<Session>, VaultError> {
+        let sid = self.find(token, resource).await?.ok_or(VaultError::Gone)?;
+        let session = self.fresh(&sid).await?;
+        if session.user.issuer != token.iss.as_str() || session.user.subject != token.sub {
+            tracing::error!(%sid, "the way to a session led to another user's and was not taken");
+            return Err(VaultError::Gone);
+        }
+        if session.resource == *resource { Ok(session) } else { Err(VaultError::Gone) }
+    }
+
+    async fn find(&self, token: &AccessToken, resource: &Resource) -> Result<Option<SessionId>, VaultError> {
         let issuer = token.iss.as_str();
         if let Some(origin) = token.origin_jti.as_deref().filter(|_| self.policy.index != Index::Nothing)
             && let Some(sid) = self.follow(&by_origin(issuer, origin)).await?
         {
-            return Ok(sid);
+            return Ok(Some(sid));
         }
-        if self.policy.index != Index::OriginOrSubject {
-            return Err(VaultError::Gone);
+        match self.policy.index {
+            Index::Nothing | Index::Origin => Ok(None),
+            Index::OriginOrSubject => self.follow(&by_subject(issuer, &token.sub, resource)).await,
         }
-        self.follow(&by_subject(issuer, &token.sub, resource)).await?.ok_or(VaultError::Gone)
     }
 
     async fn follow(&self, entry: &str) -> Result<Option<SessionId>, VaultError> {
@@ -69,11 +87,13 @@ impl Vault {
     }
 }
 
-fn by_origin(issuer: &str, origin: &str) -> String {
+/// The entry of a sign-in.
+pub(super) fn by_origin(issuer: &str, origin: &str) -> String {
     names::session_of_origin(&hash(&[issuer, origin]))
 }
 
-fn by_subject(issuer: &str, subject: &str, resource: &Resource) -> String {
+/// The entry of a user at a resource.
+pub(super) fn by_subject(issuer: &str, subject: &str, resource: &Resource) -> String {
     names::session_of_subject(&hash(&[issuer, subject, resource.as_str()]))
 }
 

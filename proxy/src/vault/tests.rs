@@ -7,6 +7,7 @@ use super::*;
 use crate::store::names;
 
 mod failures;
+mod index;
 mod world;
 
 fn refresh_token(session: &Session) -> &str {

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::terms::Resource;
 
 #[derive(Debug, Clone)]
 struct Asked {
@@ -147,6 +148,18 @@ async fn the_sign_in_url_has_pkce_and_nonce_and_no_resource() {
         assert_eq!(query[name], value, "{name}");
     }
     assert_eq!(query.len(), 8);
+}
+
+#[tokio::test]
+async fn the_resource_is_forwarded_where_the_settings_say_so() {
+    let server = Server::start().await;
+    let mut cognito = server.cognito(None);
+    cognito.settings.forward_resource = true;
+    let resource = Resource::parse("https://edge.example/mcp/").unwrap();
+    let asked = SignIn { state: "s", nonce: "n", code_challenge: "c", resource: &resource };
+    let url = cognito.sign_in_url(&asked).await.unwrap();
+    let named = url.query_pairs().filter(|(name, _)| name == "resource").collect::<Vec<_>>();
+    assert_eq!(named, [("resource".into(), "https://edge.example/mcp".into())]);
 }
 
 #[tokio::test]

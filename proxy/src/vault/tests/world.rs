@@ -26,7 +26,7 @@ use crate::store::{Store, StoreDown};
 use crate::terms::{ClientId, Resource, Scopes, SessionId};
 use crate::vault::{CognitoTokens, Session, User, Vault, VaultPolicy};
 
-const ISSUER: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Test";
+pub(super) const ISSUER: &str = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Test";
 const CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
 pub(super) const NOW: u64 = 1_790_000_000;
 pub(super) const HOUR: u64 = 3600;
@@ -83,11 +83,11 @@ impl FakeCognito {
         Arc::clone(self.gate.lock().unwrap().insert(Arc::default()))
     }
 
-    fn token(&self, token_use: &str, subject: &str) -> Secret {
+    pub(super) fn token(&self, token_use: &str, subject: &str) -> Secret {
         let now = self.clock.unix();
         let mut claims = json!({
             "iss": ISSUER, "sub": subject, "token_use": token_use, "iat": now, "exp": now + HOUR,
-            "cognito:groups": *self.groups.lock().unwrap(),
+            "cognito:groups": *self.groups.lock().unwrap(), "origin_jti": format!("origin-of-{subject}"),
         });
         let own = match token_use {
             "id" => json!({ "aud": CLIENT, "cognito:username": "alice" }),
