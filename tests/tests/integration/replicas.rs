@@ -1,8 +1,9 @@
 //! Several proxies on one session: each behaves as if it were the only one.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use service::{Clock, SystemClock};
 use stack::{
     client::SignedIn,
     cognito::{Behaviour, Fault, Faults},
@@ -21,11 +22,11 @@ async fn expired(rotation: Option<Duration>) -> (Stack, [SignedIn; 2]) {
     });
     let stack = builder.start().await.unwrap();
     let session = stack.sign_in("alice").await.unwrap();
-    let over = SystemTime::now() + Duration::from_secs(SHORT);
+    let over = SystemClock.unix() + SHORT;
     let elsewhere =
         SignedIn { client: session.client.through(&stack.proxies[1].origin).unwrap(), ..session.clone() };
     stack.cognito.behave(|behaviour| *behaviour = Behaviour { rotation, ..Behaviour::default() });
-    while SystemTime::now() < over {
+    while SystemClock.unix() <= over {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     (stack, [session, elsewhere])
