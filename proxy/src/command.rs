@@ -5,11 +5,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, telemetry};
 
+use self::keys_status::KeysStatus;
 use crate::{
+    config::Config,
     edge,
     keys::KeyRing,
     reload::{Reload, Source},
 };
+
+mod keys_status;
 
 /// The subcommands.
 #[derive(Debug, Default, Subcommand)]
@@ -19,7 +23,7 @@ pub enum Command {
     Serve,
     /// Check the configuration: list every problem and exit 64, or print what is in force. Opens nothing.
     Check,
-    /// Make keys for the vault.
+    /// Make keys for the vault, or see which are in use.
     Keys(Keys),
 }
 
@@ -34,7 +38,16 @@ pub struct Keys {
 enum KeysAction {
     /// Print one new line for `vault.keys_file`. Put it first; the older lines still open what they sealed.
     Generate,
+    /// Count the records in Valkey by the key that sealed them. Exits 1 when the key of some record is not configured.
+    Status {
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
 }
+
+/// Exit code when Valkey does not answer (`EX_UNAVAILABLE`).
+const EXIT_UNAVAILABLE: u8 = 69;
 
 /// Runs the proxy.
 #[must_use]
@@ -84,15 +97,55 @@ pub fn check(source: &Source) -> ExitCode {
     }
 }
 
-/// Makes keys.
+/// Makes keys, or tells which are in use.
 #[must_use]
 #[expect(clippy::print_stdout, reason = "printing is what the command is for")]
-pub fn keys(keys: &Keys) -> ExitCode {
+pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
     match keys.action {
-        KeysAction::Generate => println!("{}", KeyRing::generate_line().expose()),
+        KeysAction::Generate => {
+            println!("{}", KeyRing::generate_line().expose());
+            ExitCode::SUCCESS
+        }
+        KeysAction::Status { json } => match source.load() {
+            Ok((_, config)) => keys_status(&config, json),
+            Err(problems) => refuse(&problems),
+        },
     }
-    ExitCode::SUCCESS
 }
+
+#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
+fn keys_status(config: &Config, json: bool) -> ExitCode {
+    let Some(valkey) = &config.valkey else {
+        return fail(&NoValkey);
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let status = runtime.block_on(async {
+        let store = edge::open_valkey(valkey).await.map_err(std::io::Error::other)?;
+        KeysStatus::of(&store, &config.vault.keys).await.map_err(std::io::Error::other)
+    });
+    let status = match status {
+        Ok(status) => status,
+        Err(error) => {
+            fail(&error);
+            return ExitCode::from(EXIT_UNAVAILABLE);
+        }
+    };
+    let text = if json { serde_json::to_string(&status) } else { Ok(status.to_string()) };
+    match text {
+        Ok(text) => println!("{text}"),
+        Err(error) => return fail(&error),
+    }
+    if status.lacks_a_key() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// There is nothing to look at.
+#[derive(Debug, thiserror::Error)]
+#[error("no valkey configured: what the proxy keeps in its memory cannot be counted from here")]
+struct NoValkey;
 
 #[expect(clippy::print_stderr, reason = "there is no log before the configuration is read")]
 fn refuse(problems: &Problems) -> ExitCode {

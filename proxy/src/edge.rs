@@ -216,6 +216,11 @@ async fn open_store(
         tracing::warn!("no valkey configured: sessions are in this process's memory and end with it");
         return Ok(Arc::new(Memory::new(Arc::clone(clock), MEMORY_RECORDS)));
     };
+    Ok(Arc::new(open_valkey(valkey).await?))
+}
+
+/// Begins to connect to Valkey; one that is down is no error.
+pub(crate) async fn open_valkey(valkey: &config::Valkey) -> Result<Valkey, StartError> {
     let settings = ValkeySettings {
         url: valkey.url.clone(),
         ca_file: valkey.ca_file.clone(),
@@ -223,7 +228,7 @@ async fn open_store(
         connect_timeout: CONNECT_TIMEOUT,
         command_timeout: valkey.timeout,
     };
-    Ok(Arc::new(Valkey::connect(&settings).await.map_err(while_("use [valkey]"))?))
+    Valkey::connect(&settings).await.map_err(while_("use [valkey]"))
 }
 
 fn cognito_keys(

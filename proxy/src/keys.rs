@@ -198,6 +198,18 @@ impl KeyRing {
         self.all().map(|key| (key.id(), key.signing()))
     }
 
+    /// The ids of the keys, current one first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.all().map(MasterKey::id)
+    }
+
+    /// The id of the key that made `blob`; none when it is no sealed blob.
+    #[must_use]
+    pub fn sealed_with(blob: &[u8]) -> Option<&str> {
+        let id = std::str::from_utf8(split_blob(blob)?.id).ok()?;
+        (!id.is_empty()).then_some(id)
+    }
+
     fn all(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.current).chain(&self.older)
     }

@@ -27,6 +27,6 @@ fn main() -> ExitCode {
     match arguments.command.unwrap_or_default() {
         Command::Serve => command::serve(source),
         Command::Check => command::check(&source),
-        Command::Keys(keys) => command::keys(&keys),
+        Command::Keys(keys) => command::keys(&keys, &source),
     }
 }

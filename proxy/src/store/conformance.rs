@@ -1,4 +1,4 @@
-//! What every store must do, told once and run against each of them.
+//! What every store must do, told once and run against each of them: in memory, and real servers in each topology.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,9 +8,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use service::ManualClock;
 
-use super::Walk;
 use super::memory::Memory;
+use super::valkey::Valkey;
 use super::valkey::server::Server;
+use super::valkey::topology::{Cluster, Guarded, Sentinels};
+use super::{Store, Walk};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(60);
@@ -25,13 +27,18 @@ struct Subject {
 impl Subject {
     async fn memory() -> Self {
         let clock = ManualClock::at(1_800_000_000);
-        let store = Arc::new(Memory::new(Arc::new(clock.clone()), 1_000));
+        let store = Arc::new(Memory::new(Arc::new(clock.clone()), 10_000));
         Self { store, clock: Some(clock), _server: None }
     }
 
     async fn valkey() -> Self {
         let server = Server::start();
         Self { store: Arc::new(server.connect().await), clock: None, _server: Some(server) }
+    }
+
+    /// A store on servers that somebody else keeps.
+    fn on(valkey: Valkey) -> Self {
+        Self { store: Arc::new(valkey), clock: None, _server: None }
     }
 
     /// Lets `SHORT` pass: on our clock, or on that of the server, which cannot be set.
@@ -205,6 +212,10 @@ async fn a_store_that_is_there_answers_a_ping(subject: Subject) {
 
 macro_rules! conformance {
     ($($case:ident),+ $(,)?) => {
+        /// Runs every case, each on a store with a prefix of its own.
+        async fn conforms(connect: impl AsyncFn(&str) -> Valkey) {
+            $($case(Subject::on(connect(concat!("test:", stringify!($case), ":")).await)).await;)+
+        }
         mod memory {
             $(#[tokio::test]
             async fn $case() {
@@ -236,6 +247,24 @@ conformance!(
     a_walk_tells_every_name_with_the_prefix,
     a_store_that_is_there_answers_a_ping,
 );
+
+#[tokio::test]
+async fn a_server_with_tls_and_an_acl_user_conforms() {
+    let guarded = Guarded::start();
+    conforms(async |prefix| guarded.connect(prefix).await).await;
+}
+
+#[tokio::test]
+async fn a_primary_found_through_sentinels_conforms() {
+    let sentinels = Sentinels::start().await;
+    conforms(async |prefix| sentinels.connect(prefix).await).await;
+}
+
+#[tokio::test]
+async fn a_cluster_of_three_conforms() {
+    let cluster = Cluster::start().await;
+    conforms(async |prefix| cluster.connect(prefix).await).await;
+}
 
 #[tokio::test]
 async fn a_full_memory_refuses_new_records_and_still_replaces_old_ones() {

@@ -2,7 +2,8 @@
 //!
 //! Every command has a deadline and none waits for a connection: while the server is away each call fails at once, and
 //! the client goes on connecting for ever. An ACL user needs `GET SET DEL GETDEL PEXPIRE EVAL EVALSHA PUBLISH SUBSCRIBE
-//! PING` on the prefix, and `HELLO SELECT INFO CLIENT` (on a cluster also `CLUSTER`) for the connection itself.
+//! PING` on the prefix, and `HELLO SELECT INFO CLIENT` for the connection itself; behind sentinels also `ROLE`, on a
+//! cluster `CLUSTER`, and `SCAN` for `keys status`.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ mod walk;
 pub(super) mod server;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) mod topology;
 
 pub use self::address::InvalidSettings;
 

@@ -22,15 +22,28 @@ impl Server {
     }
 
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        // Another process may take the port between the look and the start: then another one is tried.
+        Self::start_by(|port| {
+            let own =
+                ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+            own.iter().chain(arguments).map(|&argument| argument.to_owned()).collect()
+        })
+    }
+
+    /// Starts a server with arguments made for its port.
+    pub(crate) fn start_by(arguments: impl Fn(u16) -> Vec<String>) -> Self {
+        // Another process may take a port between the look and the start: then another one is tried.
         for _ in 0..10 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = free_port();
+            let arguments = arguments(port);
             if let Some(child) = launch(port, &arguments) {
                 return Self { child, port, arguments };
             }
         }
         panic!("the valkey server does not start");
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn url(&self) -> String {
@@ -49,6 +62,20 @@ impl Server {
 
     pub(crate) async fn connect(&self) -> Valkey {
         Valkey::connect(&self.settings()).await.unwrap()
+    }
+
+    /// Waits until the answer to `line` has all of `words`.
+    pub(crate) async fn wait_for(&self, line: &str, words: &[&str]) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut answer = String::new();
+        while Instant::now() < deadline {
+            answer = say(self.port, line).unwrap_or_default();
+            if words.iter().all(|&word| answer.contains(word)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{line} never answers {words:?}: {answer}");
     }
 
     /// Says one line to the server, as a client without our code would; returns what it answers at once.
@@ -76,7 +103,9 @@ impl Server {
     }
 
     fn signal(&self, signal: &str) {
-        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        // The shell's own `kill`: a small system has no program of that name.
+        let kill = format!("kill {signal} {}", self.child.id());
+        let done = Command::new("sh").args(["-c", &kill]).status().unwrap();
         assert!(done.success());
     }
 }
@@ -88,9 +117,12 @@ impl Drop for Server {
     }
 }
 
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 fn launch(port: u16, arguments: &[String]) -> Option<Child> {
     let mut child = Command::new(program())
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .args(arguments)
         .current_dir(std::env::temp_dir())
         .stdout(Stdio::null())

@@ -1,6 +1,7 @@
 use std::time::Instant;
 
 use super::server::Server;
+use super::topology::{Cluster, Guarded, Sentinels};
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -60,16 +61,7 @@ async fn a_server_that_is_gone_fails_at_once_and_is_used_again_when_it_is_back()
     assert_eq!(valkey.get("a").await.unwrap(), None, "the server has forgotten everything");
     valkey.put("a", value(), MINUTE).await.unwrap();
     assert!(valkey.swap("a", b"x", value(), MINUTE).await.unwrap(), "also its scripts");
-    // The subscription has a connection of its own, which may come back later.
-    let heard = async {
-        loop {
-            valkey.publish("ended", value()).await.unwrap();
-            if tokio::time::timeout(Duration::from_millis(50), ended.next()).await.is_ok() {
-                return;
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the subscription is renewed");
+    hear(&valkey, &mut ended).await;
 }
 
 #[tokio::test]
@@ -116,29 +108,72 @@ async fn a_password_is_used_and_a_wrong_one_is_an_outage_that_ends_when_it_fits(
 }
 
 #[tokio::test]
-async fn a_cluster_does_all_that_one_server_does() {
-    let nodes = std::env::temp_dir().join(format!("valkey-nodes-{}.conf", std::process::id()));
-    let nodes_file = nodes.to_str().unwrap();
-    // A node learns its address from others, and here there are none.
-    let own_address = ["--cluster-announce-ip", "127.0.0.1"];
-    let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", nodes_file];
-    let server = Server::start_with(&[cluster.as_slice(), &own_address].concat());
-    assert!(server.say("CLUSTER ADDSLOTSRANGE 0 16383").starts_with("+OK"));
-    let url = Secret::new(server.url().replace("redis://", "valkey-cluster://"));
-    let valkey = Valkey::connect(&ValkeySettings { url, ..server.settings() }).await.unwrap();
-    answers(&valkey).await;
-    for key in ["a", "b", "c"] {
-        assert!(valkey.put_new(key, value(), MINUTE).await.unwrap());
-        assert!(valkey.swap(key, b"x", value(), MINUTE).await.unwrap());
-        assert!(valkey.expire(key, MINUTE).await.unwrap());
-        assert!(valkey.delete_if(key, b"x").await.unwrap());
-        assert_eq!(valkey.take(key).await.unwrap(), None);
-    }
+async fn over_tls_only_the_named_authority_is_trusted() {
+    let (guarded, other) = (Guarded::start(), Guarded::start());
+    let with = |who: &str, ca_file: &std::path::Path| ValkeySettings {
+        connect_timeout: Duration::from_millis(500),
+        ..guarded.settings(who, ca_file)
+    };
+    Valkey::connect(&with("edge:s3cret", &guarded.ca_file())).await.unwrap().ping().await.unwrap();
+    let stranger = Valkey::connect(&with("edge:s3cret", &other.ca_file())).await.unwrap();
+    assert!(stranger.ping().await.is_err());
+    let wrong = Valkey::connect(&with("edge:wrong", &guarded.ca_file())).await.unwrap();
+    assert!(wrong.ping().await.is_err());
+    let missing = guarded.ca_file().with_file_name("missing.pem");
+    let refused = Valkey::connect(&with("edge:s3cret", &missing)).await.err();
+    assert_eq!(refused, Some(InvalidSettings::CaFile));
+    let plain = ValkeySettings { ca_file: Some(guarded.ca_file()), ..guarded.server.settings() };
+    assert_eq!(Valkey::connect(&plain).await.err(), Some(InvalidSettings::NoTls));
+}
+
+/// Says something on a channel until it is heard there.
+async fn hear(valkey: &Valkey, ended: &mut BoxStream<'static, Bytes>) {
+    let heard = async {
+        loop {
+            let _ = valkey.publish("ended", value()).await;
+            if tokio::time::timeout(Duration::from_millis(50), ended.next()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    // The subscription has a connection of its own, which may come back later.
+    tokio::time::timeout(Duration::from_secs(20), heard).await.expect("the subscription is renewed");
+}
+
+#[tokio::test]
+async fn a_replica_that_takes_over_is_found_with_what_it_had() {
+    let mut sentinels = Sentinels::start().await;
+    let valkey = sentinels.connect("test:").await;
     let mut ended = valkey.subscribe("ended").await.unwrap();
-    valkey.publish("ended", value()).await.unwrap();
-    assert_eq!(ended.next().await, Some(value()));
-    drop(server);
-    let _ = std::fs::remove_file(nodes);
+    valkey.put("a", value(), MINUTE).await.unwrap();
+    sentinels.replica.wait_for("KEYS *", &["test:a"]).await;
+    sentinels.primary.kill();
+    sentinels.replica.wait_for("INFO replication", &["role:master"]).await;
+    answers(&valkey).await;
+    assert_eq!(valkey.get("a").await.unwrap(), Some(value()));
+    assert!(valkey.swap("a", b"x", value(), MINUTE).await.unwrap(), "it takes writes and scripts");
+    hear(&valkey, &mut ended).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_lost_a_node_is_down_and_used_again_when_it_is_back() {
+    let mut cluster = Cluster::start().await;
+    let valkey = cluster.connect("test:").await;
+    let keys: Vec<String> = (0..12).map(|number| format!("key-{number}")).collect();
+    for key in &keys {
+        valkey.put(key, value(), MINUTE).await.unwrap();
+    }
+    cluster.nodes[2].kill();
+    let of_keys = futures_util::future::join_all(keys.iter().map(|key| valkey.get(key))).await;
+    assert!(of_keys.iter().any(Result::is_err), "some keys were there");
+    assert!(valkey.names("").try_collect::<Vec<_>>().await.is_err(), "a walk leaves no node out");
+    cluster.nodes[2].revive();
+    for key in &keys {
+        while valkey.put(key, value(), MINUTE).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!(valkey.names("").try_collect::<Vec<_>>().await.unwrap().len(), keys.len());
 }
 
 #[tokio::test]
