@@ -247,9 +247,15 @@ impl Drop for Chromium {
         let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
         let path = self.session.split_once("/session/").map_or("", |(_, id)| id);
         let request =
-            format!("DELETE /session/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
-        if stream.write_all(request.as_bytes()).is_ok() {
-            let _ = stream.read_to_end(&mut Vec::new());
+            format!("DELETE /session/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n");
+        let (mut answer, mut piece) = (Vec::new(), [0; 1024]);
+        let sent = stream.write_all(request.as_bytes()).is_ok();
+        // The driver keeps the connection: its answer, a JSON object, says when the browser is gone.
+        while sent && !answer.ends_with(b"}") {
+            match stream.read(&mut piece) {
+                Ok(length) if length > 0 => answer.extend(piece.iter().take(length)),
+                Ok(_) | Err(_) => break,
+            }
         }
     }
 }
