@@ -166,3 +166,17 @@ fn settings_about_cognitos_access_tokens_are_off_and_of_no_use_alone() {
     assert_eq!((ids.len(), ids[1]), (2, "7other"));
     assert_eq!(bearers.index, crate::vault::index::Index::Origin);
 }
+
+#[test]
+fn hosts_of_client_documents_are_names_and_the_defaults_are_strict() {
+    let config = load(GOOD, &[]).unwrap();
+    assert!(config.client_documents.enabled && !config.client_documents.private_networks);
+    assert!(config.client_documents.allowed_hosts.is_empty());
+    assert_eq!(config.limits.registrations_per_minute, 30);
+    let text = format!(
+        "{GOOD}[client_documents]\nallowed_hosts = [\"claude.ai\", \"https://x/\"]\nca_file = \"/missing.pem\"\n"
+    );
+    let problems = load(&text, &[]).unwrap_err();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["client_documents.allowed_hosts[1]", "client_documents.ca_file"], "{problems}");
+}

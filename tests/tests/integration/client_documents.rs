@@ -167,7 +167,7 @@ async fn loopback_is_not_fetched_from_unless_allowed_and_registrations_have_a_li
     let documents = Documents::start().await;
     let stack = Stack::builder()
         .proxy_setting("client_documents.ca_file", documents.authority.file().display().to_string())
-        .proxy_setting("limits.registrations_per_minute", 2)
+        .proxy_setting("limits.registrations_per_minute", 4)
         .start()
         .await
         .unwrap();
