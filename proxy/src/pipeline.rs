@@ -181,7 +181,7 @@ impl Pipeline {
         let parsed = parse::parse(parts, &shared.server.hosts)?;
         let target = story.target.insert(route::route(parsed.path(), &shared.oauth, &shared.routes)?);
         let route = match target {
-            Target::Health => return Ok(respond::healthy()),
+            Target::Health => return respond::healthy(&parsed.parts.method),
             Target::OAuth(endpoint) => {
                 let endpoint = *endpoint;
                 return self.oauth(endpoint, parsed, body, arrival, story).await;

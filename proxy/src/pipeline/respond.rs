@@ -1,7 +1,7 @@
 //! Step 8. What goes back to the client. The only place where an error becomes HTTP.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -61,9 +61,14 @@ fn withhold(headers: &mut HeaderMap) {
 }
 
 /// `/healthz`: the process runs and its public listener answers. Nothing about what is behind it.
-#[must_use]
-pub fn healthy() -> Response<Body> {
-    json_response(StatusCode::OK, &json!({"status": "ok"}))
+///
+/// # Errors
+/// [`Error::MethodNotAllowed`] for anything but reading.
+pub fn healthy(method: &Method) -> Result<Response<Body>, Error> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Error::MethodNotAllowed);
+    }
+    Ok(json_response(StatusCode::OK, &json!({"status": "ok"})))
 }
 
 /// A preflight of an allowed origin (Fetch standard, CORS).
@@ -114,7 +119,8 @@ pub fn failure(error: &Error, target: Option<&Target>, public_url: &str) -> Resp
         headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+        let allow = if matches!(target, Some(Target::Health)) { "GET, HEAD" } else { "GET, POST, DELETE" };
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     if let Some(route) = route {
         challenge(headers, error, route, public_url);

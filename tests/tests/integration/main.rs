@@ -12,6 +12,7 @@
 mod advisories;
 mod api_key;
 mod attacks;
+mod checklist;
 mod client_documents;
 mod clients;
 mod cognito_faults;
@@ -26,6 +27,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod oauth;
+mod openapi;
 mod replicas;
 mod sign_in;
 mod store_outages;
