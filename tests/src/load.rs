@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Between two requests of one session, so that the machine has time for the servers too.
-const BREATH: Duration = Duration::from_millis(5);
+const BREATH: Duration = Duration::from_millis(20);
 
 /// Sessions that ask one after the other until they are told to stop.
 #[derive(Debug)]
