@@ -12,6 +12,7 @@
 mod advisories;
 mod api_key;
 mod attacks;
+mod bearers;
 mod checklist;
 mod client_documents;
 mod clients;
