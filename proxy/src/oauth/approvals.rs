@@ -118,8 +118,8 @@ impl OAuth {
         let held = self.records.read::<Vec<Approval>>(Purpose::Approval, &key).await.ok().flatten();
         let (mut approvals, stored) = held.map_or_else(Default::default, |held| (held.value, held.stored));
         let (name, now) = (user_hash(user), self.clock.unix());
-        approvals
-            .retain(|one| !one.has_expired(now) && !(one.is_of(&name) && one.is_covered_by(transaction)));
+        let says_more = |one: &Approval| !one.is_of(&name) || !one.is_covered_by(transaction);
+        approvals.retain(|one| !one.has_expired(now) && says_more(one));
         let surplus = (approvals.len() + 1).saturating_sub(MAX_APPROVALS);
         approvals.drain(..surplus);
         approvals.push(Approval {
