@@ -15,10 +15,14 @@ use crate::{
     trouble::{Outcome, Trouble, While},
 };
 
+mod sentinels;
+pub use sentinels::Sentinels;
+
 /// A running server. It writes every change to a file, so that a restarted one knows what the stopped one knew.
 #[derive(Debug)]
 pub struct Valkey {
     port: u16,
+    more: Vec<String>,
     program: PathBuf,
     data: Scratch,
     process: Option<Process>,
@@ -30,8 +34,17 @@ impl Valkey {
     /// # Errors
     /// When there is no such program (the sentence says what to run) or it does not come up.
     pub async fn start() -> Outcome<Self> {
-        let program = find_server()?;
-        let mut valkey = Self { port: free_port()?, program, data: Scratch::new("valkey")?, process: None };
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// As [`Valkey::start`].
+    pub async fn start_with(more: &[&str]) -> Outcome<Self> {
+        let (port, program, data) = (free_port()?, find_server()?, Scratch::new("valkey")?);
+        let more = more.iter().map(|&argument| argument.to_owned()).collect();
+        let mut valkey = Self { port, more, program, data, process: None };
         valkey.start_again().await?;
         Ok(valkey)
     }
@@ -40,6 +53,21 @@ impl Valkey {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens, on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops it from answering, or lets it go on, without a connection being closed.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self, frozen: bool) -> Outcome {
+        let process = self.process.as_ref().ok_or_else(|| Trouble::new("valkey does not run"))?;
+        process.signal(if frozen { "STOP" } else { "CONT" })
     }
 
     /// Kills the server; its clients see their connections break.
@@ -62,7 +90,7 @@ impl Valkey {
             ["--appendfsync", "always"],
             ["--save", ""],
         ];
-        let arguments = arguments.concat();
+        let arguments = arguments.as_flattened().iter().copied().chain(self.more.iter().map(String::as_str));
         let mut process = Process::start("valkey", self.program.as_os_str(), arguments, &BTreeMap::new())?;
         process.wait_for("ready", async |_| (self.command("PING").ok()? == "+PONG").then_some(())).await?;
         self.process = Some(process);
@@ -86,6 +114,17 @@ impl Valkey {
         let keys = self.exchange("KEYS *")?;
         let names = keys.lines().filter(|line| !line.starts_with(['*', '$']) && !line.is_empty());
         names.map(|name| Ok((name.to_owned(), self.exchange(&format!("GET {name}"))?))).collect()
+    }
+
+    /// One line of `INFO`, such as `role` or `master_repl_offset`.
+    ///
+    /// # Errors
+    /// When the server does not answer, or has no such line.
+    pub fn info(&self, name: &str) -> Outcome<String> {
+        let info = self.exchange("INFO")?;
+        let mut lines = info.lines().filter_map(|line| line.trim().split_once(':'));
+        let line = lines.find(|(key, _)| *key == name);
+        line.map(|(_, value)| value.to_owned()).ok_or_else(|| Trouble::new(format!("no {name} in INFO")))
     }
 
     fn exchange(&self, command: &str) -> Outcome<String> {
