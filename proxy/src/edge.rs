@@ -10,10 +10,9 @@ use std::{
 };
 
 use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
-use futures_util::future::BoxFuture;
 use service::{
     Clock, Shutdown, SystemClock,
-    admin::{Admin, ReadyCheck},
+    admin::Admin,
     serve::{self, Bound, Drained, Plain},
 };
 use tokio::net::TcpListener;
@@ -30,6 +29,7 @@ use crate::{
         forward::{UpstreamTrust, Upstreams},
     },
     provider::{Cognito, CognitoSettings, IdentityProvider},
+    ready,
     reload::Reload,
     store::{
         Store,
@@ -83,7 +83,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let parts = assemble(config, &clock, drain).await?;
 
     let metrics = &parts.shared.metrics;
-    let checks = parts.checks(certificates.clone(), Arc::clone(&clock));
+    let checks = ready::checks(&parts.store, &parts.keys, certificates.clone(), &clock);
     let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
     tokio::spawn(admin.serve(listeners.admin));
     tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
@@ -328,63 +328,6 @@ fn serve_limits(limits: &config::Limits, drain: Duration) -> serve::Limits {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and unix time fits it for 285,000 years")]
 const fn ends(seconds: i64) -> f64 {
     seconds as f64
-}
-
-impl Assembled {
-    fn checks(
-        &self,
-        certificates: Option<Arc<Certificates>>,
-        clock: Arc<dyn Clock>,
-    ) -> Vec<Arc<dyn ReadyCheck>> {
-        let mut checks: Vec<Arc<dyn ReadyCheck>> = vec![
-            Arc::new(StoreAnswers(Arc::clone(&self.store))),
-            Arc::new(KeysAtHand(Arc::clone(&self.keys))),
-        ];
-        if let Some(certificates) = certificates {
-            checks.push(Arc::new(CertificateValid { certificates, clock }));
-        }
-        checks
-    }
-}
-
-struct StoreAnswers(Arc<dyn Store>);
-
-impl ReadyCheck for StoreAnswers {
-    fn name(&self) -> &'static str {
-        "valkey"
-    }
-
-    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.0.ping().await.map_err(|_| "does not answer".to_owned()) })
-    }
-}
-
-struct KeysAtHand(Arc<KeySet>);
-
-impl ReadyCheck for KeysAtHand {
-    fn name(&self) -> &'static str {
-        "cognito_keys"
-    }
-
-    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.0.warm().await.map_err(|_| "cannot be fetched".to_owned()) })
-    }
-}
-
-struct CertificateValid {
-    certificates: Arc<Certificates>,
-    clock: Arc<dyn Clock>,
-}
-
-impl ReadyCheck for CertificateValid {
-    fn name(&self) -> &'static str {
-        "certificate"
-    }
-
-    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
-        let over = self.certificates.is_over(self.clock.now());
-        Box::pin(async move { if over { Err("has expired".to_owned()) } else { Ok(()) } })
-    }
 }
 
 /// Sets the master switch, and says so where it changed.

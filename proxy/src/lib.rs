@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod pipeline;
 pub mod provider;
+mod ready;
 pub mod reload;
 pub mod store;
 pub mod terms;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -13,7 +14,7 @@ use service::{
     config::{Layers, Problems},
     telemetry::FilterHandle,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     config::{
@@ -86,22 +87,27 @@ fn secrets_in(file: &str) -> Vec<&'static str> {
 pub struct Reload {
     source: Source,
     filter: FilterHandle,
+    hangup: Signal,
 }
 
 impl Reload {
-    /// Watches `source`; a new log filter goes to `filter`.
-    #[must_use]
-    pub const fn new(source: Source, filter: FilterHandle) -> Self {
-        Self { source, filter }
+    /// Watches `source`; a new log filter goes to `filter`. From now on SIGHUP is a wish to reload, and ends nothing.
+    ///
+    /// # Errors
+    /// When the signal handler cannot be installed.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn new(source: Source, filter: FilterHandle) -> io::Result<Self> {
+        Ok(Self { source, filter, hangup: signal(SignalKind::hangup())? })
     }
 
-    pub(crate) async fn watch(self, mcp_enabled: Arc<AtomicBool>, metrics: Metrics, shutdown: Shutdown) {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    pub(crate) async fn watch(mut self, mcp_enabled: Arc<AtomicBool>, metrics: Metrics, shutdown: Shutdown) {
         let mut seen = self.source.modified();
         loop {
             let asked = tokio::select! {
                 () = shutdown.wait() => return,
-                _ = hangup.recv() => true,
+                _ = self.hangup.recv() => true,
                 () = tokio::time::sleep(LOOK_EVERY) => false,
             };
             let modified = self.source.modified();

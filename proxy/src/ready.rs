@@ -1,0 +1,64 @@
+//! What must be there for the proxy to do its work: the checks behind `/readyz`.
+
+use std::sync::Arc;
+
+use cognito::KeySet;
+use futures_util::future::BoxFuture;
+use service::{Clock, admin::ReadyCheck};
+
+use crate::{store::Store, tls::Certificates};
+
+/// What `/readyz` asks: the store, Cognito's keys, and the certificate where we show one.
+pub(crate) fn checks(
+    store: &Arc<dyn Store>,
+    keys: &Arc<KeySet>,
+    certificates: Option<Arc<Certificates>>,
+    clock: &Arc<dyn Clock>,
+) -> Vec<Arc<dyn ReadyCheck>> {
+    let mut checks: Vec<Arc<dyn ReadyCheck>> =
+        vec![Arc::new(StoreAnswers(Arc::clone(store))), Arc::new(KeysAtHand(Arc::clone(keys)))];
+    if let Some(certificates) = certificates {
+        checks.push(Arc::new(CertificateValid { certificates, clock: Arc::clone(clock) }));
+    }
+    checks
+}
+
+struct StoreAnswers(Arc<dyn Store>);
+
+impl ReadyCheck for StoreAnswers {
+    fn name(&self) -> &'static str {
+        "valkey"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.0.ping().await.map_err(|_| "does not answer".to_owned()) })
+    }
+}
+
+struct KeysAtHand(Arc<KeySet>);
+
+impl ReadyCheck for KeysAtHand {
+    fn name(&self) -> &'static str {
+        "cognito_keys"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async { self.0.warm().await.map_err(|_| "cannot be fetched".to_owned()) })
+    }
+}
+
+struct CertificateValid {
+    certificates: Arc<Certificates>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ReadyCheck for CertificateValid {
+    fn name(&self) -> &'static str {
+        "certificate"
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        let over = self.certificates.is_over(self.clock.now());
+        Box::pin(async move { if over { Err("has expired".to_owned()) } else { Ok(()) } })
+    }
+}
