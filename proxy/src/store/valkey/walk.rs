@@ -32,8 +32,10 @@ impl Progress {
     ) -> Result<Option<Vec<String>>, Error> {
         let Some(server) = self.servers.last() else { return Ok(None) };
         let options = Options { cluster_node: server.clone(), ..client.options().clone() };
-        let client = client.with_options(&options);
-        let page = client.scan_page(self.cursor.as_str(), pattern, Some(PAGE), None).await?;
+        // On the bare client: of options upon options the inner ones win, and they name no server.
+        let bare: &Client = client;
+        let page =
+            bare.with_options(&options).scan_page(self.cursor.as_str(), pattern, Some(PAGE), None).await?;
         let (cursor, names): (String, Vec<String>) = page;
         if cursor == "0" {
             self.servers.pop();
