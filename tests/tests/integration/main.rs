@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod oauth;
+mod oauth_attacks;
 mod openapi;
 mod replicas;
 mod sign_in;
