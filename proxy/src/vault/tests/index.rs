@@ -5,6 +5,7 @@ use cognito::{AccessToken, Issuer};
 use super::super::index::{Index, by_origin, by_subject};
 use super::world::ISSUER;
 use super::*;
+use crate::terms::Resource;
 
 /// What the verifier says of an access token of Cognito.
 fn bearer(subject: &str, origin: &str) -> AccessToken {
