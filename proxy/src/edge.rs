@@ -134,35 +134,19 @@ struct Assembled {
     limits: serve::Limits,
 }
 
-async fn assemble(
-    mut config: Config,
-    clock: &Arc<dyn Clock>,
-    drain: Duration,
-) -> Result<Assembled, StartError> {
+async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Result<Assembled, StartError> {
     let store = open_store(config.valkey.as_ref(), clock).await?;
     if config.vault.keys_are_ephemeral {
         tracing::warn!(
             "no vault keys configured: they were made up, and every session ends with this process"
         );
     }
+    let policy = vault_policy(&config.vault, &config.cognito);
     let ring = Arc::new(config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
-    let taken = config.cognito.bearers.take();
     let leeway = config.cognito.clock_leeway;
-    let bearers = taken.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
-    // One call, and the discovery it may need before.
-    let ask_for = config.cognito.timeout * 2;
+    let bearers = config.cognito.bearers.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
     let provider = cognito_provider(config.cognito)?;
-    let policy = VaultPolicy {
-        refresh_before: config.vault.refresh_before,
-        cache_for: config.vault.cache_for,
-        cache_entries: config.vault.cache_entries,
-        lock_for: config.vault.refresh_lock,
-        wait_for: config.vault.refresh_lock + WAIT_AFTER_LOCK,
-        ask_for,
-        index: taken.map_or(Index::Nothing, |taken| taken.index),
-        ..VaultPolicy::default()
-    };
     let vault = Vault::new(
         Arc::clone(&store),
         Arc::clone(&ring),
@@ -206,6 +190,20 @@ async fn assemble(
         mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
     Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
+}
+
+fn vault_policy(vault: &config::Vault, cognito: &config::Cognito) -> VaultPolicy {
+    VaultPolicy {
+        refresh_before: vault.refresh_before,
+        cache_for: vault.cache_for,
+        cache_entries: vault.cache_entries,
+        lock_for: vault.refresh_lock,
+        wait_for: vault.refresh_lock + WAIT_AFTER_LOCK,
+        // One call, and the discovery it may need before.
+        ask_for: cognito.timeout * 2,
+        index: cognito.bearers.as_ref().map_or(Index::Nothing, |taken| taken.index),
+        ..VaultPolicy::default()
+    }
 }
 
 async fn open_store(
