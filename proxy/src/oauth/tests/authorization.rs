@@ -14,7 +14,15 @@ async fn the_consent_page_shows_who_asks_for_what_and_runs_nothing() {
     let html = text(&response);
     assert!(html.contains("Test &#60;b&#62;client&#60;/b&#62;"), "{html}");
     assert!(!html.contains("<b>client"));
-    for shown in ["localhost:3118", "Read what you can see in Plane", "Stay signed in", MCP, "value=\"approve\"", "value=\"deny\"", "lang=\"en\""] {
+    for shown in [
+        "localhost:3118",
+        "Read what you can see in Plane",
+        "Stay signed in",
+        MCP,
+        "value=\"approve\"",
+        "value=\"deny\"",
+        "lang=\"en\"",
+    ] {
         assert!(html.contains(shown), "{shown}");
     }
     let policy = response.headers()["content-security-policy"].to_str().unwrap();
