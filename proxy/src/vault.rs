@@ -228,7 +228,7 @@ impl Vault {
             return Ok(held);
         }
         if left <= LAST_SECONDS {
-            return self.flight(sid).await;
+            return self.awaited(sid).await;
         }
         // A slow Cognito must not slow down requests whose tokens are good for a while.
         match tokio::time::timeout(self.policy.patience, self.flight(sid)).await {
@@ -253,7 +253,16 @@ impl Vault {
                 self.cache.rest(sid);
                 Ok(held)
             }
-            None => self.flight(sid).await,
+            None => self.awaited(sid).await,
+        }
+    }
+
+    /// A flight by somebody who has nothing else, but not for as long as a refreshed session is tried to be stored.
+    async fn awaited(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
+        let long_enough = self.policy.wait_for + self.policy.patience;
+        match tokio::time::timeout(long_enough, self.flight(sid)).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(VaultError::unavailable("store", elapsed)),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use service::Clock;
+use tokio::time::Instant;
 
 use super::record::{Record, Unreadable};
 use super::{Session, VaultError};
@@ -12,9 +13,10 @@ use crate::keys::{KeyRing, Purpose, SealError};
 use crate::store::{Store, names};
 use crate::terms::SessionId;
 
-/// How often a refreshed record is tried to be written; the pauses between double from the first one on.
-const WRITES: u32 = 6;
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a refreshed record is tried to be written: longer than a failover takes, since it may hold the only refresh
+/// token that is still good. The pauses between double from the first to the longest.
+const WRITE_FOR: Duration = Duration::from_secs(60);
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
 
 /// The sessions of the store, under their seals.
 pub(super) struct Records {
@@ -78,26 +80,30 @@ impl Records {
     pub(super) async fn replace(&self, mut found: Found, record: Record) -> Result<Replaced, VaultError> {
         let sid = record.session.sid.clone();
         let blob = self.seal(&record);
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1..=WRITES {
+        let deadline = Instant::now() + WRITE_FOR;
+        let (mut pause, longest) = PAUSE;
+        loop {
             match self.try_replace(&mut found, &record.session, &blob).await {
                 Ok(Step::Done) => {
                     return Ok(Replaced::Ours(Found { record: Box::new(record), blob, current: true }));
                 }
                 Ok(Step::Other(theirs)) => return Ok(Replaced::Theirs(theirs)),
                 Ok(Step::Gone) => return Ok(Replaced::Gone),
-                Ok(Step::Again) => {}
-                Err(error) if attempt == WRITES => {
+                Ok(Step::Again) if Instant::now() < deadline => {}
+                Ok(Step::Again) => {
+                    let error = "a session changes faster than it can be written";
+                    return Err(VaultError::unavailable("store", error));
+                }
+                Err(_) if Instant::now() < deadline => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                Err(error) => {
                     tracing::error!(%sid, "a refreshed session could not be stored");
                     return Err(error);
                 }
-                Err(_) => {
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                }
             }
         }
-        Err(VaultError::unavailable("store", "a session changes faster than it can be written"))
     }
 
     async fn try_replace(

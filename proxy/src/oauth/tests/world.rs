@@ -99,7 +99,12 @@ impl World {
             Arc::clone(&cognito) as _,
             Arc::clone(&verifier),
             Arc::clone(&time),
-            VaultPolicy::default(),
+            // Nobody here waits long for a store that is stopped.
+            VaultPolicy {
+                wait_for: Duration::from_millis(200),
+                patience: Duration::from_millis(100),
+                ..VaultPolicy::default()
+            },
         );
         let parts = Parts {
             store: Arc::clone(&store) as _,

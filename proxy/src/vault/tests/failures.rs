@@ -179,6 +179,29 @@ async fn a_refresh_survives_a_store_that_fails_for_a_moment() {
     assert_eq!(world.cognito.refreshes(), 2);
 }
 
+/// With rotation and no grace, the refresh token that could not be stored is the only one that is good.
+#[tokio::test]
+async fn a_refresh_survives_a_store_that_dies_as_cognito_answers() {
+    let mut world = World::new();
+    (world.policy.patience, world.policy.wait_for) = (Duration::from_millis(20), Duration::from_millis(80));
+    let vault = world.vault();
+    let sid = world.signed_in(&vault).await;
+    world.until_left(0);
+    let gate = world.cognito.hold();
+    let (asking, asked) = (Arc::clone(&vault), sid.clone());
+    let first = tokio::spawn(async move { asking.fresh(&asked).await });
+    world.wait_until(|world| world.cognito.refreshes() == 1).await;
+    world.store.down.store(true, SeqCst);
+    gate.notify_one();
+    assert_eq!(part(first.await.unwrap()), "store", "nobody waits for the store");
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    world.store.down.store(false, SeqCst);
+    world.pass(2);
+    vault.landed().await;
+    assert_eq!(refresh_token(&vault.fresh(&sid).await.unwrap()), "refresh-1");
+    assert_eq!(world.cognito.refreshes(), 1);
+}
+
 #[tokio::test]
 async fn a_record_under_an_unknown_key_is_unavailable_and_left_alone() {
     let world = World::new();
