@@ -1,0 +1,4 @@
+//! Cognito's ID and access tokens.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mcp_edge_fuzz::tokens::cognito_token(input));

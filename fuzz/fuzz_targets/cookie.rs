@@ -1,0 +1,4 @@
+//! The cookie header.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mcp_edge_fuzz::strangers::cookie(input));
