@@ -33,6 +33,7 @@ mod openapi;
 mod replicas;
 mod sign_in;
 mod store_outages;
+mod store_topologies;
 mod streaming;
 mod tls;
 mod tokens;
