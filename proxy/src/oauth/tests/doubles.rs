@@ -133,6 +133,8 @@ pub(super) struct FakeCognito {
     asked: Mutex<HashMap<String, String>>,
     pub(super) exchanged: AtomicUsize,
     pub(super) revoked: Mutex<Vec<String>>,
+    /// With rotation and no grace: the generation of each sign-in's one good refresh token.
+    rotating: Mutex<Option<Vec<u64>>>,
 }
 
 impl FakeCognito {
@@ -143,7 +145,37 @@ impl FakeCognito {
             asked: Mutex::default(),
             exchanged: AtomicUsize::new(0),
             revoked: Mutex::default(),
+            rotating: Mutex::default(),
         }
+    }
+    /// From now on each refresh token is good once, and not a moment longer.
+    pub(super) fn rotates(&self) {
+        *self.rotating.lock().unwrap() = Some(Vec::new());
+    }
+    fn first_refresh_token(&self, user: &str) -> String {
+        match self.rotating.lock().unwrap().as_mut() {
+            None => format!("cognito-refresh-token:{user}"),
+            Some(generations) => {
+                generations.push(0);
+                format!("{}:0:{user}", generations.len() - 1)
+            }
+        }
+    }
+    /// The token after this one, if rotation is on; an error if this one was used before.
+    fn next_refresh_token(&self, token: &str, user: &str) -> Result<Option<Secret>, ProviderError> {
+        let mut rotating = self.rotating.lock().unwrap();
+        let Some(generations) = rotating.as_mut() else { return Ok(None) };
+        let mut parts = token.split(':').map(str::parse);
+        let (Some(Ok(sign_in)), Some(Ok(used))) = (parts.next(), parts.next()) else {
+            return Err(ProviderError::GrantRefused);
+        };
+        let sign_in: u64 = sign_in;
+        let newest = generations.get_mut(usize::try_from(sign_in).unwrap()).unwrap();
+        if *newest != used {
+            return Err(ProviderError::GrantRefused);
+        }
+        *newest += 1;
+        Ok(Some(Secret::new(format!("{sign_in}:{newest}:{user}"))))
     }
     pub(super) fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
@@ -153,6 +185,11 @@ impl FakeCognito {
     }
 
     fn tokens(&self, user: &str, nonce: &str) -> TokenSet {
+        let refresh = Some(Secret::new(self.first_refresh_token(user)));
+        TokenSet { refresh, ..self.tokens_of(user, nonce) }
+    }
+
+    fn tokens_of(&self, user: &str, nonce: &str) -> TokenSet {
         let now = self.clock.unix();
         let shared = json!({
             "iss": POOL, "sub": subject(user), "iat": now, "exp": now + 3600, "auth_time": now, "origin_jti": "o-1",
@@ -170,7 +207,7 @@ impl FakeCognito {
         TokenSet {
             access: token("access-key=", rsa(1), access),
             id: Some(token("id-key=", rsa(0), id)),
-            refresh: Some(Secret::new(format!("cognito-refresh-token:{user}"))),
+            refresh: None,
         }
     }
 }
@@ -206,7 +243,10 @@ impl IdentityProvider for FakeCognito {
         match self.mood() {
             Mood::Down => Err(ProviderError::Unavailable("down".into())),
             Mood::Refusing => Err(ProviderError::GrantRefused),
-            _ => Ok(TokenSet { refresh: None, ..self.tokens(user, "") }),
+            _ => {
+                let refresh = self.next_refresh_token(refresh_token.expose(), user)?;
+                Ok(TokenSet { refresh, ..self.tokens_of(user, "") })
+            }
         }
     }
 

@@ -1,5 +1,6 @@
-//! Two people, two clients and two resources in random order: nobody ever gets what is another's, and nothing that is
-//! good once is good twice. A model says what must come of every step.
+//! Two people, two clients, two resources and two replicas in random order, at a Cognito whose refresh tokens are good
+//! once: nobody ever gets what is another's, nothing that is good once is good twice, and no session loses the newest
+//! refresh token. A model says what must come of every step.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ struct SignIn {
 }
 
 struct Model {
-    world: World,
+    replicas: [World; 2],
     dice: Dice,
     clients: Vec<String>,
     jars: [Jar; 2],
@@ -50,9 +51,15 @@ struct Model {
 
 impl Model {
     async fn new(seed: u64) -> Self {
-        let world = World::with(OAuthSettings::new(ISSUER, PATHS.map(route).to_vec()));
-        let clients = vec![world.register().await, world.register().await];
-        Self { world, dice: Dice(seed), clients, jars: Default::default(), sign_ins: Vec::new() }
+        let replicas = World::replicas(&OAuthSettings::new(ISSUER, PATHS.map(route).to_vec()));
+        replicas[0].cognito.rotates();
+        let clients = vec![replicas[0].register().await, replicas[1].register().await];
+        Self { replicas, dice: Dice(seed), clients, jars: Default::default(), sign_ins: Vec::new() }
+    }
+
+    /// Which replica the load balancer picks.
+    fn replica(&mut self) -> usize {
+        self.dice.below(2)
     }
 
     /// One of the latest sign-ins, and a client that is mostly its own.
@@ -65,13 +72,14 @@ impl Model {
 
     async fn sign_in(&mut self) {
         let (user, client, path) = (self.dice.below(2), self.dice.below(2), self.dice.below(2));
-        let (world, jar) = (&self.world, &mut self.jars[user]);
+        let (begun, ended) = (self.replica(), self.replica());
+        let (world, jar) = (&self.replicas[begun], &mut self.jars[user]);
         let resource = format!("{ISSUER}{}", PATHS[path]);
         let page = world.get(&authorize_url(&self.clients[client], &[("resource", &resource)]), jar).await;
         let onward = location(&world.decide(&page, jar, "approve").await);
         let callback =
             format!("/auth/callback?code=cognito-code:{}&state={}", USERS[user], query(&onward)["state"]);
-        let code = query(&location(&world.get(&callback, jar).await))["code"].clone();
+        let code = query(&location(&self.replicas[ended].get(&callback, jar).await))["code"].clone();
         let code_ends = world.clock.unix() + 60;
         let (redeemed, over, answers) = (false, false, Vec::new());
         self.sign_ins.push(SignIn { user, client, path, code, code_ends, redeemed, over, answers });
@@ -81,10 +89,12 @@ impl Model {
         let (index, client) = self.somebody();
         let verifier =
             ["another-verifier-that-is-long-enough-0123456789", VERIFIER][self.dice.below(6).min(1)];
-        let now = self.world.clock.unix();
+        let replica = self.replica();
+        let world = &self.replicas[replica];
+        let now = world.clock.unix();
         let it = &mut self.sign_ins[index];
         let form = [("code_verifier", verifier)];
-        let answer = self.world.redeem(&self.clients[client], &it.code, &form).await;
+        let answer = world.redeem(&self.clients[client], &it.code, &form).await;
         if it.redeemed && now < it.code_ends + 600 {
             it.over = true;
         }
@@ -100,7 +110,9 @@ impl Model {
 
     async fn refresh(&mut self) {
         let (index, client) = self.somebody();
-        let now = self.world.clock.unix();
+        let replica = self.replica();
+        let world = &self.replicas[replica];
+        let now = world.clock.unix();
         let it = &mut self.sign_ins[index];
         if it.answers.is_empty() {
             return;
@@ -108,7 +120,7 @@ impl Model {
         let age = self.dice.below(16).saturating_sub(13).min(it.answers.len() - 1);
         let newest = it.answers.len() - 1;
         let token = it.answers[newest - age].1.clone();
-        let answer = self.world.refresh(&self.clients[client], &token, &[]).await;
+        let answer = world.refresh(&self.clients[client], &token, &[]).await;
         let ours = client == it.client && !it.over;
         let rotated = it.answers[newest].2;
         match age {
@@ -123,19 +135,26 @@ impl Model {
         }
     }
 
-    /// What an access token, of any age, opens.
+    /// What an access token, of any age, opens: the same at both replicas, asked at once.
     async fn use_token(&mut self) {
         let it = &self.sign_ins[self.dice.below(self.sign_ins.len())];
+        for _ in 0..32 {
+            // What one replica said of ended sessions has been heard by the other.
+            tokio::task::yield_now().await;
+        }
+        let [here, there] = &self.replicas;
         for (access, ..) in &it.answers {
-            let Ok(claims) = self.world.tokens.verify(access) else { continue };
+            let Ok(claims) = here.tokens.verify(access) else { continue };
             assert_eq!(claims.client.as_str(), self.clients[it.client]);
             assert_eq!(claims.resource.as_str(), format!("{ISSUER}{}", PATHS[it.path]));
             assert_eq!(claims.subject, subject(USERS[it.user]));
-            let found = self.world.vault.fresh(&claims.sid).await;
-            assert_eq!(found.is_ok(), !it.over);
-            let Ok(session) = found else { continue };
-            assert_eq!(session.user.username, USERS[it.user]);
-            assert_eq!((&session.client, &session.resource), (&claims.client, &claims.resource));
+            let (one, other) = tokio::join!(here.vault.fresh(&claims.sid), there.vault.fresh(&claims.sid));
+            for found in [one, other] {
+                assert_eq!(found.is_ok(), !it.over);
+                let Ok(session) = found else { continue };
+                assert_eq!(session.user.username, USERS[it.user]);
+                assert_eq!((&session.client, &session.resource), (&claims.client, &claims.resource));
+            }
         }
     }
 
@@ -144,7 +163,7 @@ impl Model {
         let it = &mut self.sign_ins[index];
         let Some((_, token, _)) = it.answers.last() else { return };
         let form = [("client_id", self.clients[client].as_str()), ("token", token)];
-        assert_eq!(self.world.post("/revoke", &Jar::default(), &form).await.status(), StatusCode::OK);
+        assert_eq!(self.replicas[0].post("/revoke", &Jar::default(), &form).await.status(), StatusCode::OK);
         it.over |= client == it.client;
     }
 }
@@ -171,7 +190,7 @@ async fn nobody_gets_what_is_anothers_in_whatever_order() {
                 18 if model.dice.below(3) == 0 => model.give_back().await,
                 _ => {
                     let seconds = [1, 10, 20, 61, 1800][model.dice.below(5)];
-                    model.world.clock.advance(Duration::from_secs(seconds));
+                    model.replicas[0].clock.advance(Duration::from_secs(seconds));
                 }
             }
         }

@@ -9,7 +9,7 @@ use cognito::{Issuer, KeyPolicy, KeySet, KeySource, Verifier};
 use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use service::{Clock, ManualClock};
+use service::{Clock, ManualClock, Shutdown};
 use url::Url;
 
 use super::super::opaque::fingerprint;
@@ -74,6 +74,21 @@ impl World {
     pub(super) fn beside(&self, keys: KeyRing) -> Self {
         let settings = OAuthSettings::new(ISSUER, vec![route("/mcp")]);
         Self::of(settings, keys, self.clock.clone(), Arc::clone(&self.store), Arc::clone(&self.cognito))
+    }
+
+    /// Two processes over one store and one Cognito, with the same keys.
+    pub(super) fn replicas(settings: &OAuthSettings) -> [Self; 2] {
+        let clock = ManualClock::at(NOW);
+        let store = Arc::new(Breakable::new(Memory::new(Arc::new(clock.clone()), 1000)));
+        let cognito = Arc::new(FakeCognito::new(clock.clone()));
+        let keys = KeyRing::generate_line();
+        [(); 2].map(|()| {
+            let ring = KeyRing::parse(&keys).unwrap();
+            let world =
+                Self::of(settings.clone(), ring, clock.clone(), Arc::clone(&store), Arc::clone(&cognito));
+            tokio::spawn(Arc::clone(&world.vault).listen(Shutdown::manual()));
+            world
+        })
     }
 
     fn of(
