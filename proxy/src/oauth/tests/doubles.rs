@@ -152,6 +152,10 @@ impl FakeCognito {
     pub(super) fn rotates(&self) {
         *self.rotating.lock().unwrap() = Some(Vec::new());
     }
+    /// How often the sign-in refreshed most was refreshed.
+    pub(super) fn most_rotations(&self) -> u64 {
+        self.rotating.lock().unwrap().iter().flatten().copied().max().unwrap_or_default()
+    }
     fn first_refresh_token(&self, user: &str) -> String {
         match self.rotating.lock().unwrap().as_mut() {
             None => format!("cognito-refresh-token:{user}"),

@@ -12,7 +12,7 @@ use super::answers::{json, location, pair, query};
 use super::doubles::subject;
 use super::world::{ISSUER, Jar, VERIFIER, World, authorize_url, route};
 
-const STEPS: usize = 400;
+const STEPS: usize = 800;
 const USERS: [&str; 2] = ["alice", "bob"];
 const PATHS: [&str; 2] = ["/mcp", "/other"];
 
@@ -189,7 +189,7 @@ async fn nobody_gets_what_is_anothers_in_whatever_order() {
                 14..18 => model.use_token().await,
                 18 if model.dice.below(3) == 0 => model.give_back().await,
                 _ => {
-                    let seconds = [1, 10, 20, 61, 1800][model.dice.below(5)];
+                    let seconds = [1, 10, 61, 1800, 3500][model.dice.below(5)];
                     model.replicas[0].clock.advance(Duration::from_secs(seconds));
                 }
             }
@@ -197,6 +197,8 @@ async fn nobody_gets_what_is_anothers_in_whatever_order() {
         let redeemed = model.sign_ins.iter().filter(|one| one.redeemed).count();
         let refreshed = model.sign_ins.iter().filter(|one| one.answers.len() > 2).count();
         assert!(redeemed > 10 && refreshed > 2, "seed {seed}: {redeemed} redeemed, {refreshed} refreshed");
+        let rotated = model.replicas[0].cognito.most_rotations();
+        assert!(rotated > 1, "seed {seed}: no session was refreshed at Cognito more than {rotated} times");
         let mut all: Vec<_> = model.sign_ins.iter().flat_map(|one| &one.answers).map(|one| &one.1).collect();
         let count = all.len();
         all.sort();
