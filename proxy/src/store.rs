@@ -49,7 +49,8 @@ pub trait Store: Send + Sync + 'static {
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown>;
     /// Tells every subscriber of every process.
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown>;
-    /// What is published on the channel from now on; survives reconnects, may miss what was said during one.
+    /// What is published on the channel from now on; survives reconnects, may miss what was said during one, and in a
+    /// cluster may hear what was said a moment before.
     async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown>;
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreDown>;

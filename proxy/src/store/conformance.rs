@@ -185,8 +185,12 @@ async fn every_subscriber_of_a_channel_hears_what_is_published_on_it(subject: Su
         store.publish("ended", bytes(text)).await.unwrap();
     }
     store.publish("other", bytes("c")).await.unwrap();
+    // Between the nodes of a cluster a message may be on its way when somebody subscribes: that one may still be heard.
+    let early = bytes("nobody listens");
     for stream in [&mut one, &mut two] {
-        assert_eq!(stream.next().await, Some(bytes("a")));
+        let first = stream.next().await;
+        let first = if first.as_ref() == Some(&early) { stream.next().await } else { first };
+        assert_eq!(first, Some(bytes("a")));
         assert_eq!(stream.next().await, Some(bytes("b")));
     }
     assert_eq!(other.next().await, Some(bytes("c")));
