@@ -25,7 +25,7 @@ const GONE: u8 = 3;
 const ENDED: u8 = 4;
 
 /// How much of a body nobody wants is read, and for how long, so that its connection can be kept.
-const READ_OUT: (usize, Duration) = (256 * 1024, Duration::from_millis(500));
+const READ_OUT: (usize, Duration) = (2 * 1024 * 1024, Duration::from_secs(1));
 
 /// Reads what is left of a body that was not wanted, within bounds; says whether it reached the end.
 pub async fn read_out(body: Incoming) -> bool {

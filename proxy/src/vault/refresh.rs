@@ -167,7 +167,7 @@ impl Vault {
                     tracing::warn!(%sid, part, error = %source, usable, "session not refreshed");
                     self.cache.rest(sid);
                 }
-                if usable {
+                if usable && found.record.session.seconds_left(self.clock.unix()) > LAST_SECONDS {
                     // What `judge` verified; if a refresh token came, it is stored.
                     return Ok(self.cache.insert(found.record.session));
                 }
