@@ -194,6 +194,8 @@ fn is_wanted(headers: &HeaderMap) -> bool {
 /// not, and the page must have been opened from outside the browser, not by a web page.
 fn is_assured(transaction: &Transaction, headers: &HeaderMap) -> bool {
     match RedirectUri::parse(&transaction.redirect_uri) {
+        // Whoever writes `state` chooses who gets the code.
+        Ok(uri) if uri.forwards() => false,
         Ok(uri) if uri.is_local() => {
             let opened_by_a_page =
                 headers.get("sec-fetch-site").is_some_and(|site| site != "none" && site != "same-origin");

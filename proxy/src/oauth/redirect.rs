@@ -81,7 +81,12 @@ impl RedirectUri {
 
     /// Whether the code goes to a program on the person's own machine.
     pub(super) fn is_local(&self) -> bool {
-        self.url.scheme() != "https"
+        self.url.scheme() != "https" || self.forwards()
+    }
+
+    /// Whether the page there sends the code on to a program that `state` names, so that its owner is not who gets it.
+    pub(super) fn forwards(&self) -> bool {
+        matches!(self.url.host_str(), Some("vscode.dev" | "insiders.vscode.dev"))
     }
 }
 

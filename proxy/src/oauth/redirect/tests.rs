@@ -128,3 +128,13 @@ fn the_way_back_keeps_query_and_state_and_names_the_issuer_once() {
     let url = ClientRedirect::new(cursor, None).with("https://edge.example", &[("code", "c")]);
     assert!(url.as_str().starts_with("cursor://anysphere.cursor-mcp/oauth/callback?code=c&iss="));
 }
+
+#[test]
+fn a_page_that_forwards_to_whom_state_names_is_no_owner() {
+    let uri = |text: &str| RedirectUri::parse(text).unwrap();
+    for text in ["https://vscode.dev/redirect", "https://insiders.vscode.dev/redirect"] {
+        assert!(uri(text).forwards() && uri(text).is_local(), "{text}");
+    }
+    let owned = uri("https://claude.ai/api/mcp/auth_callback");
+    assert!(!owned.forwards() && !owned.is_local());
+}
