@@ -20,6 +20,7 @@ pub mod error;
 pub mod front;
 pub mod metrics;
 pub mod plane;
+pub mod policy;
 mod run;
 pub mod server;
 pub mod tools;

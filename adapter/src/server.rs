@@ -17,6 +17,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::plane::Plane;
+use crate::policy::Policy;
 use crate::tools::{self, Call, TOOLS};
 
 /// The protocol versions served, newest first. 2024-11-05 speaks another transport and is left out.
@@ -44,6 +45,7 @@ static LISTED: LazyLock<Vec<Tool>> = LazyLock::new(|| TOOLS.iter().map(tools::En
 #[derive(Debug)]
 pub struct Toolbox {
     plane: Plane,
+    policy: Arc<Policy>,
     metrics: Metrics,
 }
 
@@ -55,9 +57,9 @@ pub struct Session {
 }
 
 impl Toolbox {
-    /// The tools over one Plane client.
-    pub fn new(plane: Plane, metrics: Metrics) -> Self {
-        Self { plane, metrics }
+    /// The tools over one Plane client, within `policy`.
+    pub fn new(plane: Plane, policy: Arc<Policy>, metrics: Metrics) -> Self {
+        Self { plane, policy, metrics }
     }
 }
 
@@ -71,7 +73,8 @@ impl Session {
         let started = Instant::now();
         let result = match tools::Arguments::parse(entry.parameters, request.arguments) {
             Ok(arguments) => {
-                let call = Call { plane: &self.toolbox.plane, caller: &self.caller, arguments };
+                let Toolbox { plane, policy, .. } = &*self.toolbox;
+                let call = Call { plane, caller: &self.caller, policy, arguments };
                 call.run(entry.action).await
             }
             Err(failure) => Err(failure),

@@ -20,6 +20,7 @@ pub use failure::{Code, Failure};
 
 use crate::caller::Caller;
 use crate::plane::Plane;
+use crate::policy::Policy;
 
 /// What a tool does; the run is chosen by an exhaustive match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Call<'a> {
     pub plane: &'a Plane,
     /// Who asks.
     pub caller: &'a Caller,
+    /// What the operator lets them see.
+    pub policy: &'a Policy,
     /// What was asked, checked against the tool's parameters.
     pub arguments: Arguments,
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use url::form_urlencoded::byte_serialize;
 
 /// A workspace's slug, as in `/workspaces/<slug>/`. Case matters to Plane.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slug(String);
 
 /// A UUID in its canonical lower-case form.

@@ -25,6 +25,18 @@ pub enum Code {
     Unexpected,
     /// No such project for this caller.
     ProjectNotFound,
+    /// No such cycle for this caller.
+    CycleNotFound,
+    /// No such label in the project.
+    LabelNotFound,
+    /// No such person in the workspace or project.
+    MemberNotFound,
+    /// No such module for this caller.
+    ModuleNotFound,
+    /// Nobody said which project.
+    ProjectRequired,
+    /// No such state in the project.
+    StateNotFound,
     /// No such work item for this caller.
     WorkItemNotFound,
     /// No such workspace for this caller.
@@ -46,6 +58,12 @@ impl Code {
             Self::Unavailable => "plane.unavailable",
             Self::Unexpected => "plane.unexpected",
             Self::ProjectNotFound => "project.not_found",
+            Self::CycleNotFound => "cycle.not_found",
+            Self::LabelNotFound => "label.not_found",
+            Self::MemberNotFound => "member.not_found",
+            Self::ModuleNotFound => "module.not_found",
+            Self::ProjectRequired => "project.required",
+            Self::StateNotFound => "state.not_found",
             Self::WorkItemNotFound => "work_item.not_found",
             Self::WorkspaceNotFound => "workspace.not_found",
             Self::WorkspaceRequired => "workspace.required",
@@ -56,8 +74,15 @@ impl Code {
     fn reason(self) -> &'static str {
         match self {
             Self::ArgumentInvalid => "correct_arguments",
-            Self::WorkspaceRequired => "add_argument",
-            Self::ProjectNotFound | Self::WorkItemNotFound | Self::WorkspaceNotFound => "look_up",
+            Self::ProjectRequired | Self::WorkspaceRequired => "add_argument",
+            Self::CycleNotFound
+            | Self::LabelNotFound
+            | Self::MemberNotFound
+            | Self::ModuleNotFound
+            | Self::ProjectNotFound
+            | Self::StateNotFound
+            | Self::WorkItemNotFound
+            | Self::WorkspaceNotFound => "look_up",
             Self::RateLimited | Self::Unavailable => "retry_later",
             Self::CredentialRejected | Self::IdentityMismatch => "sign_in_again",
             Self::CredentialUnsupported | Self::PermissionDenied | Self::Unexpected => "ask_a_person",
@@ -68,7 +93,12 @@ impl Code {
     fn tools(self) -> &'static [&'static str] {
         match self {
             Self::WorkspaceRequired | Self::WorkspaceNotFound => &["list_workspaces"],
-            Self::ProjectNotFound => &["list_projects"],
+            Self::ProjectNotFound | Self::ProjectRequired => &["list_projects"],
+            Self::CycleNotFound => &["list_cycles"],
+            Self::LabelNotFound => &["list_labels"],
+            Self::MemberNotFound => &["list_members"],
+            Self::ModuleNotFound => &["list_modules"],
+            Self::StateNotFound => &["list_states"],
             Self::WorkItemNotFound => &["search_work_items", "list_work_items"],
             Self::ArgumentInvalid
             | Self::CredentialUnsupported
@@ -96,6 +126,12 @@ impl Code {
             Self::Unavailable => "Wait a little and call again once; then tell the user that Plane is down.",
             Self::Unexpected => "Calling again will not help. Tell the user.",
             Self::ProjectNotFound => "Use list_projects and pass an identifier or id it shows.",
+            Self::ProjectRequired => "Use list_projects, then pass an identifier it shows as project.",
+            Self::CycleNotFound => "Use list_cycles and pass a name or id it shows.",
+            Self::LabelNotFound => "Use list_labels and pass a name or id it shows.",
+            Self::MemberNotFound => "Use list_members and pass a name, e-mail or id it shows, or \"me\".",
+            Self::ModuleNotFound => "Use list_modules and pass a name or id it shows.",
+            Self::StateNotFound => "Use list_states and pass a name or id it shows.",
             Self::WorkItemNotFound => "Use search_work_items, or check the identifier.",
             Self::WorkspaceNotFound => {
                 "Use list_workspaces and pass one of its slugs; upper and lower case differ."
