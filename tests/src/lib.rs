@@ -6,6 +6,7 @@
 //!   steps can be taken one by one, and wrongly).
 //! - A real browser: [`chromium`], for what only an engine can tell about the pages.
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
+//! - [`evaluation`]: questions that the tools must be able to answer.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
@@ -19,6 +20,7 @@ pub mod client;
 pub mod cognito;
 pub mod demo;
 pub mod echo;
+pub mod evaluation;
 pub mod load;
 pub mod plane;
 pub mod ports;
