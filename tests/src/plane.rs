@@ -53,6 +53,9 @@ pub use world::Role;
 pub enum PlaneAuth {
     /// As published: `/api/v1` takes only `X-Api-Key`, the app API only the session cookie.
     Stock,
+    /// As published, behind a proxy that signs in: identity headers of the front sign in (a session row each time no cookie comes
+    /// along) on the app API, while `/api/v1` still takes only `X-Api-Key`.
+    Keyed,
     /// As the team runs it: identity headers of the front sign in (a session row each time no cookie comes along), and
     /// `/api/v1` takes that session too.
     #[default]

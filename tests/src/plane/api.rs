@@ -111,13 +111,13 @@ impl State {
         Served { answer: with_cookie(Answer::no_route(), session.set_cookie), user }
     }
 
-    /// The session of the cookie; in the fork the asserted identity decides, and a session is opened for it when the cookie's
+    /// The session of the cookie; where identity headers sign in the asserted identity decides, and a session is opened for it when the cookie's
     /// is not its own.
     fn middleware(&mut self, call: &Call, options: &PlaneOptions) -> Session {
         let cookie = access::session_cookie(&call.headers);
         let signed_in = cookie.as_ref().and_then(|cookie| self.world.sessions.get(cookie)).cloned();
         let signed_in = signed_in.filter(|id| self.world.user(id).is_some_and(|user| user.active));
-        let asserted = access::asserted(&call.headers).filter(|_| options.auth == PlaneAuth::Fork);
+        let asserted = access::asserted(&call.headers).filter(|_| options.auth != PlaneAuth::Stock);
         let Some(identity) = asserted else {
             return Session { user: signed_in, set_cookie: None };
         };

@@ -46,6 +46,22 @@ async fn asserted_user_is_signed_in_on_the_fork_only() {
 }
 
 #[tokio::test]
+async fn keyed_plane_signs_asserted_users_in_on_the_app_api_and_takes_only_keys_on_v1() {
+    let (plane, _) = plane(PlaneAuth::Keyed).await;
+    let asserted = [("x-auth-request-email", "alice")];
+    let first = get(&plane, "/api/users/me/", &asserted).await;
+    let cookie = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(email(first).await, "alice@example.com");
+    let refused = get(&plane, ME, &[("x-auth-request-email", "alice"), ("cookie", cookie.as_str())]).await;
+    assert_eq!(refused.status(), 401);
+    let detail = json!({"detail": "Authentication credentials were not provided."});
+    assert_eq!(refused.json::<Value>().await.unwrap(), detail);
+    let key = plane.api_key_for("alice");
+    assert_eq!(email(get(&plane, ME, &[("x-api-key", &key)]).await).await, "alice@example.com");
+    assert_eq!(plane.sessions_created(), 1);
+}
+
+#[tokio::test]
 async fn a_session_row_is_inserted_for_each_request_without_its_cookie() {
     let (plane, _) = plane(PlaneAuth::Fork).await;
     let first = get(&plane, ME, &[("x-auth-request-email", "alice")]).await;
