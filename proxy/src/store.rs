@@ -47,6 +47,15 @@ pub trait Store: Send + Sync + 'static {
     async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown>;
     /// Gives the record a new time to live; says whether there was one.
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown>;
+    /// Counts one use at `key` of something that has a rate, for all processes together (generic cell rate algorithm):
+    /// a use costs `interval`, and one that finds more than `tolerance` owed is refused, counts for nothing, and is told
+    /// after how long it would pass. What is kept for it is no record: [`Store::get`] need not find it.
+    async fn allow(
+        &self,
+        key: &str,
+        interval: Duration,
+        tolerance: Duration,
+    ) -> Result<Option<Duration>, StoreDown>;
     /// Tells every subscriber of every process.
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown>;
     /// What is published on the channel from now on; survives reconnects, may miss what was said during one, and in a

@@ -210,6 +210,36 @@ async fn a_walk_tells_every_name_with_the_prefix(subject: Subject) {
     assert_eq!(all.len(), there.len() + 3);
 }
 
+async fn uses_pass_up_to_the_tolerance_and_the_next_is_told_when(subject: Subject) {
+    let store = &subject.store;
+    let (interval, tolerance) = (MINUTE, 2 * MINUTE);
+    for number in 0..3 {
+        assert_eq!(store.allow("a", interval, tolerance).await.unwrap(), None, "{number}");
+    }
+    for _ in 0..3 {
+        // A refused use does not count. On a server some time has passed since.
+        let wait = store.allow("a", interval, tolerance).await.unwrap().unwrap();
+        assert!(wait <= MINUTE && wait > MINUTE / 2, "{wait:?}");
+    }
+    assert_eq!(store.allow("b", interval, tolerance).await.unwrap(), None, "another key has its own count");
+    let tries = (0..32).map(|_| store.allow("c", interval, tolerance));
+    let tried = futures_util::future::join_all(tries).await;
+    assert_eq!(tried.into_iter().filter(|tried| tried.as_ref().unwrap().is_none()).count(), 3);
+}
+
+async fn time_that_passes_lets_uses_pass(subject: Subject) {
+    let store = &subject.store;
+    assert_eq!(store.allow("a", SHORT / 2, Duration::ZERO).await.unwrap(), None);
+    // On a server the first use may be paid for by now already.
+    let refused = store.allow("a", SHORT / 2, Duration::ZERO).await.unwrap();
+    assert!(refused.is_none_or(|wait| wait <= SHORT), "{refused:?}");
+    store.put("mark", bytes("x"), SHORT).await.unwrap();
+    subject.outlive("mark").await;
+    assert_eq!(store.allow("a", SHORT / 2, Duration::ZERO).await.unwrap(), None);
+    assert_eq!(store.allow("b", MINUTE, Duration::ZERO).await.unwrap(), None);
+    assert!(store.allow("b", MINUTE, Duration::ZERO).await.unwrap().is_some());
+}
+
 async fn a_store_that_is_there_answers_a_ping(subject: Subject) {
     subject.store.ping().await.unwrap();
 }
@@ -249,6 +279,8 @@ conformance!(
     delete_if_deletes_only_what_it_expects,
     every_subscriber_of_a_channel_hears_what_is_published_on_it,
     a_walk_tells_every_name_with_the_prefix,
+    uses_pass_up_to_the_tolerance_and_the_next_is_told_when,
+    time_that_passes_lets_uses_pass,
     a_store_that_is_there_answers_a_ping,
 );
 

@@ -28,6 +28,9 @@ pub struct Memory {
     clock: Arc<dyn Clock>,
     max_records: usize,
     shelf: Mutex<Shelf>,
+    /// Until when each key owes something for its uses. Beside the records, so that however many callers are counted, no
+    /// session wants for room.
+    owed: Mutex<Owed>,
     channels: Mutex<HashMap<String, broadcast::Sender<Bytes>>>,
 }
 
@@ -35,6 +38,13 @@ pub struct Memory {
 struct Shelf {
     records: HashMap<String, Record>,
     /// The same records by their end, for the sweep.
+    ends: BTreeSet<(SystemTime, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Owed {
+    until: HashMap<String, SystemTime>,
+    /// The same by time, for the sweep.
     ends: BTreeSet<(SystemTime, String)>,
 }
 
@@ -55,7 +65,13 @@ impl Memory {
 
     /// An empty store for at most `max_records` records.
     pub fn new(clock: Arc<dyn Clock>, max_records: usize) -> Self {
-        Self { clock, max_records, shelf: Mutex::default(), channels: Mutex::default() }
+        Self {
+            clock,
+            max_records,
+            shelf: Mutex::default(),
+            owed: Mutex::default(),
+            channels: Mutex::default(),
+        }
     }
 
     /// The records, without those that have expired.
@@ -113,6 +129,25 @@ impl Shelf {
     }
 }
 
+impl Owed {
+    fn sweep(&mut self, now: SystemTime) {
+        while let Some((until, _)) = self.ends.first()
+            && *until <= now
+            && let Some((_, key)) = self.ends.pop_first()
+        {
+            self.until.remove(&key);
+        }
+    }
+
+    fn insert(&mut self, key: &str, old: Option<SystemTime>, until: SystemTime) {
+        if let Some(old) = old {
+            self.ends.remove(&(old, key.to_owned()));
+        }
+        self.ends.insert((until, key.to_owned()));
+        self.until.insert(key.to_owned(), until);
+    }
+}
+
 #[async_trait]
 impl Store for Memory {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
@@ -159,6 +194,27 @@ impl Store for Memory {
         let Some(value) = shelf.remove(key) else { return Ok(false) };
         shelf.insert(key, value, self.clock.now() + ttl);
         Ok(true)
+    }
+
+    async fn allow(
+        &self,
+        key: &str,
+        interval: Duration,
+        tolerance: Duration,
+    ) -> Result<Option<Duration>, StoreDown> {
+        let now = self.clock.now();
+        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
+        owed.sweep(now);
+        let until = owed.until.get(key).copied();
+        let due = until.and_then(|until| until.duration_since(now).ok()).unwrap_or_default();
+        if due > tolerance {
+            return Ok(Some(due - tolerance));
+        }
+        if until.is_none() && owed.until.len() >= self.max_records {
+            return Err(StoreDown { operation: "allow", source: Full.into() });
+        }
+        owed.insert(key, until, now + due + interval);
+        Ok(None)
     }
 
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {

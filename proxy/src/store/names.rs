@@ -69,5 +69,11 @@ pub fn session_of_subject(hash: &str) -> String {
     format!("subject:{hash}")
 }
 
+/// Uses of something that has a rate: what, and by whom.
+#[must_use]
+pub fn rate(what: &str, by: &str) -> String {
+    format!("rate:{what}:{by}")
+}
+
 /// Channel on which the ids of ended sessions are told.
 pub const ENDED: &str = "ended";

@@ -82,6 +82,7 @@ pub struct Valkey {
     prefix: String,
     swap: Script,
     delete_if: Script,
+    allow: Script,
     /// Set while a connection to a server that has become read-only is being replaced.
     leaving: Arc<AtomicBool>,
     _tasks: JoinSet<()>,
@@ -121,6 +122,7 @@ impl Valkey {
             prefix: settings.prefix.clone(),
             swap: Script::new(script::SWAP),
             delete_if: Script::new(script::DELETE_IF),
+            allow: Script::new(script::ALLOW),
             leaving: Arc::default(),
             _tasks: tasks,
         })
@@ -234,6 +236,10 @@ fn milliseconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
+fn microseconds(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
 #[async_trait]
 impl Store for Valkey {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
@@ -273,6 +279,17 @@ impl Store for Valkey {
 
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
         self.run("expire", self.client.pexpire(self.key(key), milliseconds(ttl), None)).await
+    }
+
+    async fn allow(
+        &self,
+        key: &str,
+        interval: Duration,
+        tolerance: Duration,
+    ) -> Result<Option<Duration>, StoreDown> {
+        let arguments = vec![microseconds(interval).max(1).into(), microseconds(tolerance).into()];
+        let refused: i64 = self.run("allow", self.allow.run(&*self.client, self.key(key), arguments)).await?;
+        Ok(u64::try_from(refused).ok().filter(|wait| *wait > 0).map(Duration::from_micros))
     }
 
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {

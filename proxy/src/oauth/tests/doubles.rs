@@ -103,6 +103,14 @@ impl Store for Breakable {
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
         self.run("expire", self.inner.expire(key, ttl)).await
     }
+    async fn allow(
+        &self,
+        key: &str,
+        interval: Duration,
+        tolerance: Duration,
+    ) -> Result<Option<Duration>, StoreDown> {
+        self.run("allow", self.inner.allow(key, interval, tolerance)).await
+    }
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
         self.run("publish", self.inner.publish(channel, message)).await
     }

@@ -11,7 +11,7 @@ use super::{Valkey, ValkeySettings};
 
 /// A user with no more rights than the documentation asks for, on what begins with `test:`.
 const USER: &str = "edge on >s3cret resetkeys resetchannels -@all ~test:* &test:* \
-    +get +set +del +getdel +pexpire +eval +evalsha +publish +subscribe +ping \
+    +get +set +del +getdel +pexpire +eval +evalsha +time +publish +subscribe +ping \
     +hello +select +info +client +cluster +role +scan";
 
 fn user() -> Vec<&'static str> {

@@ -225,6 +225,14 @@ impl Store for Flaky {
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
         self.up()?.expire(key, ttl).await
     }
+    async fn allow(
+        &self,
+        key: &str,
+        interval: Duration,
+        tolerance: Duration,
+    ) -> Result<Option<Duration>, StoreDown> {
+        self.up()?.allow(key, interval, tolerance).await
+    }
     async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
         self.up()?.publish(channel, message).await
     }
