@@ -54,8 +54,11 @@ const V6: &[(Ipv6Addr, u32, Kind)] = &[
     (Ipv6Addr::new(0x2620, 0x4f, 0x8000, 0, 0, 0, 0, 0), 48, Kind::Special),
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20, Kind::Special),
     (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7, Kind::Private),
-    // AWS answers machines there.
+    // The metadata services of Scaleway, Oracle, AWS and Google: with no random part, as a network of one's own has.
+    (Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0), 32, Kind::Special),
+    (Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0, 0), 32, Kind::Special),
     (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, Kind::Special),
+    (Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0), 32, Kind::Special),
 ];
 
 /// What `address` is for.
@@ -131,6 +134,9 @@ mod tests {
                 "::1",
                 "fc00::1",
                 "fd12:3456::1",
+                "fd20:cf::254",
+                "fd00:c2::1",
+                "fd00:43::42",
             ],
         );
     }
@@ -173,6 +179,9 @@ mod tests {
                 "5f00::1",
                 "4000::1",
                 "fd00:ec2::254",
+                "fd20:ce::254",
+                "fd00:c1::a9fe:a9fe",
+                "fd00:42::42",
                 "fe80::1",
                 "fec0::1",
                 "ff02::1",
