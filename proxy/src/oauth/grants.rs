@@ -16,10 +16,10 @@ use super::clients::Client;
 use super::error::{ErrorCode, OAuthError};
 use super::opaque::{fingerprint, same};
 use super::parameters::Parameters;
-use crate::keys::{self, KeyRing, Purpose};
+use crate::keys::{self, KeyRing, Purpose, SealError};
 use crate::store::names;
 use crate::terms::{ClientId, Scopes, SessionId};
-use crate::vault::{EndReason, Session};
+use crate::vault::{EndReason, Session, VaultError};
 
 /// How long the previous token gets the same answer again (seconds).
 const REPLAY_SECONDS: u64 = 60;
@@ -176,13 +176,18 @@ impl OAuth {
         Err(OAuthError::unavailable("refresh_contended", "the grant changed at every try"))
     }
 
-    /// Ends a session and with it all its tokens, ours and Cognito's.
+    /// Ends a session and with it all its tokens, ours and Cognito's. Where a step fails, the steps before can be repeated
+    /// and the grant is still there: the client is told to come again.
     pub(super) async fn end_family(&self, sid: &SessionId, reason: EndReason) -> Result<(), OAuthError> {
         // Who gives a session back, or had it stolen, is asked again at the next sign-in.
-        if matches!(reason, EndReason::SignedOut | EndReason::Replayed)
-            && let Ok(session) = self.vault.open(sid).await
-        {
-            self.withdraw_approvals(&session.user, &session.client).await?;
+        if matches!(reason, EndReason::SignedOut | EndReason::Replayed) {
+            match self.vault.open(sid).await {
+                Ok(session) => self.withdraw_approvals(&session.user, &session.client).await?,
+                // Nobody can tell any more whose approvals they were.
+                Err(error) if is_lost(&error) => {}
+                // Ended without it, the session's approvals could never be withdrawn.
+                Err(error) => return Err(error.into()),
+            }
         }
         self.vault.end(sid, reason).await?;
         self.records.store().delete(&names::grant(sid.as_str())).await?;
@@ -225,6 +230,16 @@ impl OAuth {
     fn family_ttl(&self, session: &Session) -> Duration {
         let left = Duration::from_secs(session.ends.saturating_sub(self.clock.unix()));
         self.settings.refresh_token.min(left).max(Duration::from_secs(1))
+    }
+}
+
+/// Whether a session that was not opened never will be. One whose key is missing may be, once the key is back.
+fn is_lost(error: &VaultError) -> bool {
+    match error {
+        VaultError::Gone | VaultError::Ended => true,
+        VaultError::Unavailable { source, .. } => {
+            source.downcast_ref::<SealError>().is_some_and(|error| *error == SealError::Broken)
+        }
     }
 }
 

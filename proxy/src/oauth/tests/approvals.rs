@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::OAuthSettings;
 use super::super::opaque::fingerprint;
-use super::answers::{assert_page, assert_redirected, json, location, query, text};
+use super::answers::{assert_error, assert_page, assert_redirected, json, location, query, text};
 use super::world::{CALLBACK, ISSUER, Jar, World, authorize_url, route};
 use crate::store::{Store, names};
 use crate::terms::Scopes;
@@ -215,4 +215,42 @@ async fn what_cannot_be_remembered_or_recalled_only_means_asking() {
     assert!(is_asked(&world.get(&authorize_url(&client, &[ANY_PROMPT]), &mut jar).await));
     approve(&world, &client, &mut jar).await;
     assert!(is_onward(&world.get(&authorize_url(&client, &[ANY_PROMPT]), &mut jar).await));
+}
+
+#[tokio::test]
+async fn a_revocation_takes_the_approval_with_it_or_is_told_to_come_again() {
+    let mut refused = 0;
+    // Whichever operation of the store fails, and only that one.
+    for operation in 1..20 {
+        let world = World::new();
+        let client = world.register().await;
+        let mut jar = Jar::default();
+        let back = approve(&world, &client, &mut jar).await;
+        let tokens = json(&world.redeem(&client, &query(&location(&back))["code"], &[]).await);
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let form = [("token", token), ("client_id", client.as_str())];
+        world.store.stumble_at(operation);
+        let mut revoked = world.post("/revoke", &Jar::default(), &form).await;
+        world.store.start();
+        if revoked.status() != StatusCode::OK {
+            assert_error(&revoked, 503, "temporarily_unavailable", "store_unavailable");
+            refused += 1;
+            revoked = world.post("/revoke", &Jar::default(), &form).await;
+        }
+        assert_eq!(revoked.status(), StatusCode::OK, "operation {operation}");
+        let onward = world.get(&authorize_url(&client, &[ANY_PROMPT]), &mut jar).await;
+        assert!(is_asked(&come_back(&world, &onward, &mut jar).await), "operation {operation}");
+    }
+    assert!(refused > 3, "{refused}");
+}
+
+#[tokio::test]
+async fn a_session_that_can_never_be_opened_again_can_still_be_given_back() {
+    let world = World::new();
+    let signed_in = world.signed_in().await;
+    let key = names::session(world.tokens.verify(&signed_in.access).unwrap().sid.as_str());
+    world.store.put(&key, bytes::Bytes::from_static(b"not sealed by us"), DAY).await.unwrap();
+    let form = [("token", signed_in.refresh.as_str()), ("client_id", &signed_in.client)];
+    assert_eq!(world.post("/revoke", &Jar::default(), &form).await.status(), StatusCode::OK);
+    assert!(world.store.get(&key).await.unwrap().is_none());
 }

@@ -34,6 +34,8 @@ pub(super) struct Breakable {
     /// Operations until it stops; 0 for never.
     left: AtomicUsize,
     carries_out: AtomicBool,
+    /// Goes on after the operation it stopped within.
+    stumbles: AtomicBool,
 }
 
 impl Breakable {
@@ -43,6 +45,7 @@ impl Breakable {
             down: AtomicBool::new(false),
             left: AtomicUsize::new(0),
             carries_out: AtomicBool::new(false),
+            stumbles: AtomicBool::new(false),
         }
     }
     /// Stops at operation number `operation` from now on, counted from 1; that one may still be carried out, unanswered.
@@ -50,11 +53,17 @@ impl Breakable {
         self.carries_out.store(carried_out, Ordering::SeqCst);
         self.left.store(operation, Ordering::SeqCst);
     }
+    /// Fails operation number `operation` from now on, counted from 1, and no other.
+    pub(super) fn stumble_at(&self, operation: usize) {
+        self.stumbles.store(true, Ordering::SeqCst);
+        self.stop_at(operation, false);
+    }
     pub(super) fn stop(&self) {
         self.down.store(true, Ordering::SeqCst);
     }
     pub(super) fn start(&self) {
         self.left.store(0, Ordering::SeqCst);
+        self.stumbles.store(false, Ordering::SeqCst);
         self.down.store(false, Ordering::SeqCst);
     }
     /// Lets others go first, so that requests really interleave.
@@ -69,7 +78,7 @@ impl Breakable {
             if self.carries_out.load(Ordering::SeqCst) {
                 act.await?;
             }
-            self.stop();
+            self.down.store(!self.stumbles.load(Ordering::SeqCst), Ordering::SeqCst);
         } else if !self.down.load(Ordering::SeqCst) {
             return act.await;
         }
