@@ -1,11 +1,17 @@
 //! What a tool takes: one description of each parameter, from which come both the schema and the check.
 
+mod dates;
+
 use std::collections::BTreeMap;
 
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
 use super::Failure;
+use crate::plane::path::Uuid;
+
+/// Most entries of a list; nobody asks for more by hand, and each can cost Plane a join.
+const LIST_ENTRIES: usize = 50;
 
 /// One parameter of a tool.
 #[derive(Debug)]
@@ -25,6 +31,16 @@ pub struct Parameter {
 pub enum Shape {
     /// Text of at most so many characters.
     Text(usize),
+    /// Some texts of at most so many characters each.
+    Texts(usize),
+    /// A UUID, kept as [`Arguments::text`] in lower case.
+    Uuid,
+    /// `true` or `false`; absent is false.
+    Boolean,
+    /// A day, kept as [`Arguments::text`] in the form `2026-11-21`. Of a date-time its day is taken, as written.
+    Date,
+    /// A day or a date-time, kept as [`Arguments::text`]: `2026-11-21`, or `2026-11-21T08:00:00Z` in UTC.
+    Moment,
     /// A whole number within bounds.
     Integer {
         /// Smallest.
@@ -44,6 +60,8 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Argument {
     Text(String),
+    Texts(Vec<String>),
+    Boolean(bool),
     Integer(i64),
     Choices(Vec<&'static str>),
 }
@@ -57,6 +75,14 @@ impl Parameter {
     pub fn schema(&self) -> Value {
         let mut schema = match self.shape {
             Shape::Text(most) => json!({"type": "string", "maxLength": most}),
+            Shape::Texts(most) => {
+                json!({"type": "array", "items": {"type": "string", "maxLength": most}})
+            }
+            Shape::Uuid => json!({"type": "string", "format": "uuid"}),
+            Shape::Boolean => json!({"type": "boolean"}),
+            Shape::Date => json!({"type": "string", "format": "date"}),
+            // No format: it is one of two.
+            Shape::Moment => json!({"type": "string"}),
             Shape::Integer { least, most, default } => {
                 json!({"type": "integer", "minimum": least, "maximum": most, "default": default})
             }
@@ -71,43 +97,53 @@ impl Parameter {
         schema
     }
 
-    /// Checks one value; models send numbers as text and lists as text with commas, which is meant well.
+    /// Checks one value; models send numbers as text and lists as text with commas, which is meant well. `None` is
+    /// nothing: blank text, an empty list.
     fn read(&self, value: Value) -> Result<Option<Argument>, Failure> {
-        let wrong = |what: String| Failure::argument(format!("{} {what}", self.name));
-        match self.shape {
-            Shape::Text(most) => {
-                let text = scalar(&value).ok_or_else(|| wrong("must be text".into()))?;
-                if text.chars().count() > most {
-                    return Err(wrong(format!("must be at most {most} characters")));
-                }
-                if text.chars().any(char::is_control) {
-                    return Err(wrong("must not hold control characters".into()));
-                }
-                Ok((!text.is_empty()).then_some(Argument::Text(text)))
-            }
-            Shape::Integer { least, most, .. } => {
-                let text = scalar(&value).unwrap_or_default();
-                let number = text.parse().ok().or_else(|| value.as_f64().and_then(whole));
-                let number = number.filter(|number| (least..=most).contains(number));
-                number
-                    .map(|number| Some(Argument::Integer(number)))
-                    .ok_or_else(|| wrong(format!("must be a whole number from {least} to {most}")))
-            }
-            Shape::Choice(values) => {
-                let text = scalar(&value).unwrap_or_default();
-                let chosen = values.iter().find(|known| **known == text);
-                chosen
-                    .map(|chosen| Some(Argument::Text((*chosen).to_owned())))
-                    .ok_or_else(|| wrong(format!("must be one of {}", values.join(", "))))
-            }
-            Shape::Choices(values) => {
-                let given = list(value).ok_or_else(|| wrong("must be a list".into()))?;
-                let known = |text: &String| values.iter().copied().find(|known| known == text);
-                let chosen: Option<Vec<_>> = given.iter().map(known).collect();
-                let chosen = chosen.ok_or_else(|| wrong(format!("can hold {}", values.join(", "))))?;
-                Ok((!chosen.is_empty()).then_some(Argument::Choices(chosen)))
-            }
-        }
+        let read = match self.shape {
+            Shape::Text(most) => scalar(&value)
+                .ok_or_else(|| "must be text".to_owned())
+                .and_then(|text| plain(text, most))
+                .map(|text| (!text.is_empty()).then_some(Argument::Text(text))),
+            Shape::Texts(most) => list(value)
+                .and_then(|given| given.into_iter().map(|text| plain(text, most)).collect::<Result<_, _>>())
+                .map(|texts: Vec<_>| (!texts.is_empty()).then_some(Argument::Texts(texts))),
+            Shape::Uuid => scalar(&value)
+                .and_then(|text| Uuid::parse(&text))
+                .map(|id| Some(Argument::Text(id.as_str().to_owned())))
+                .ok_or_else(|| "must be an id such as 0190f6e2-5a0b-7c3d-8e4f-1a2b3c4d5e6f".to_owned()),
+            Shape::Boolean => match scalar(&value).unwrap_or_default().to_ascii_lowercase().as_str() {
+                "true" => Ok(Some(Argument::Boolean(true))),
+                "false" => Ok(Some(Argument::Boolean(false))),
+                _ => Err("must be true or false".to_owned()),
+            },
+            Shape::Date => scalar(&value)
+                .and_then(|text| dates::day(&text))
+                .map(|day| Some(Argument::Text(day)))
+                .ok_or_else(|| "must be a date such as 2026-11-21".to_owned()),
+            Shape::Moment => scalar(&value)
+                .and_then(|text| dates::moment(&text))
+                .map(|at| Some(Argument::Text(at)))
+                .ok_or_else(|| {
+                    "must be a date such as 2026-11-21, or a date-time such as 2026-11-21T08:00:00Z"
+                        .to_owned()
+                }),
+            Shape::Integer { least, most, .. } => integer(&value)
+                .filter(|number| (least..=most).contains(number))
+                .map(|number| Some(Argument::Integer(number)))
+                .ok_or_else(|| format!("must be a whole number from {least} to {most}")),
+            Shape::Choice(values) => scalar(&value)
+                .and_then(|text| known(values, &text))
+                .map(|chosen| Some(Argument::Text(chosen.to_owned())))
+                .ok_or_else(|| format!("must be one of {}", values.join(", "))),
+            Shape::Choices(values) => list(value)
+                .and_then(|given| {
+                    let chosen: Option<Vec<_>> = given.iter().map(|text| known(values, text)).collect();
+                    chosen.ok_or_else(|| format!("can hold {}", values.join(", ")))
+                })
+                .map(|chosen| (!chosen.is_empty()).then_some(Argument::Choices(chosen))),
+        };
+        read.map_err(|wrong| Failure::argument(format!("{} {wrong}", self.name)))
     }
 }
 
@@ -156,19 +192,32 @@ impl Arguments {
         self.0.insert(parameter.name, argument);
     }
 
-    /// A text or choice, if given.
+    /// A text, choice, id, date or moment, if given.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name)? {
             Argument::Text(text) => Some(text),
-            Argument::Integer(_) | Argument::Choices(_) => None,
+            _ => None,
         }
+    }
+
+    /// The texts of a list; none when it was not given.
+    pub fn texts(&self, name: &str) -> &[String] {
+        match self.0.get(name) {
+            Some(Argument::Texts(texts)) => texts,
+            _ => &[],
+        }
+    }
+
+    /// Whether it was given and is true.
+    pub fn is_set(&self, name: &str) -> bool {
+        matches!(self.0.get(name), Some(Argument::Boolean(true)))
     }
 
     /// A number, given or by default.
     pub fn integer(&self, name: &str) -> Option<i64> {
         match self.0.get(name)? {
             Argument::Integer(number) => Some(*number),
-            Argument::Text(_) | Argument::Choices(_) => None,
+            _ => None,
         }
     }
 
@@ -176,7 +225,7 @@ impl Arguments {
     pub fn choices(&self, name: &str) -> Option<&[&'static str]> {
         match self.0.get(name)? {
             Argument::Choices(choices) => Some(choices),
-            Argument::Text(_) | Argument::Integer(_) => None,
+            _ => None,
         }
     }
 }
@@ -194,24 +243,55 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
+/// The entry of `values` that is meant; upper and lower case do not matter.
+fn known(values: &'static [&'static str], text: &str) -> Option<&'static str> {
+    values.iter().copied().find(|known| known.eq_ignore_ascii_case(text))
+}
+
+fn plain(text: String, most: usize) -> Result<String, String> {
+    if text.chars().count() > most {
+        return Err(format!("must be at most {most} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not hold control characters".to_owned());
+    }
+    Ok(text)
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    let text = scalar(value)?;
+    text.parse().ok().or_else(|| value.as_f64().and_then(whole))
+}
+
 /// `25.0` is what some clients make of 25.
 #[expect(clippy::cast_possible_truncation, reason = "the value is whole and small")]
 fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() < 1e9).then_some(number as i64)
 }
 
-/// A list, a list written as JSON text, or words with commas between.
-fn list(value: Value) -> Option<Vec<String>> {
-    match value {
+/// A list, a list written as JSON text, or words with commas between. Each entry is there once.
+fn list(value: Value) -> Result<Vec<String>, String> {
+    let given: Option<Vec<String>> = match value {
         Value::Array(items) => items.iter().map(scalar).collect(),
-        Value::String(text) if text.trim_start().starts_with('[') => {
-            list(serde_json::from_str(&text).ok().filter(Value::is_array)?)
+        Value::String(text) if text.trim_start().starts_with('[') => match serde_json::from_str(&text) {
+            Ok(Value::Array(items)) => items.iter().map(scalar).collect(),
+            _ => None,
+        },
+        Value::String(text) => Some(text.split(',').map(|word| word.trim().to_owned()).collect()),
+        number @ (Value::Number(_) | Value::Bool(_)) => scalar(&number).map(|only| vec![only]),
+        Value::Null | Value::Object(_) => None,
+    };
+    let given = given.ok_or_else(|| "must be a list".to_owned())?;
+    let mut entries: Vec<String> = Vec::new();
+    for text in given {
+        if !text.is_empty() && !entries.contains(&text) {
+            entries.push(text);
         }
-        Value::String(text) => {
-            Some(text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+        if entries.len() > LIST_ENTRIES {
+            return Err(format!("must hold at most {LIST_ENTRIES} entries"));
         }
-        _ => None,
     }
+    Ok(entries)
 }
 
 #[cfg(test)]
