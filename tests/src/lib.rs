@@ -7,6 +7,7 @@
 //! - A real browser: [`chromium`], for what only an engine can tell about the pages.
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
 //! - [`evaluation`]: questions that the tools must be able to answer.
+//! - [`forwarder`]: a token for programs that know no OAuth.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
@@ -21,6 +22,7 @@ pub mod cognito;
 pub mod demo;
 pub mod echo;
 pub mod evaluation;
+pub mod forwarder;
 pub mod load;
 pub mod plane;
 pub mod ports;
