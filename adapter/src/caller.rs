@@ -36,6 +36,8 @@ pub struct Identity {
     pub email: Option<String>,
     /// The token itself, sent to Plane's public address.
     pub id_token: Secret,
+    /// The token's `exp`, in seconds since the epoch.
+    pub expires: u64,
 }
 
 /// Key of everything held per user: session cookies, budgets, caches.
@@ -87,6 +89,7 @@ mod tests {
             username: username.into(),
             email: None,
             id_token: Secret::new("t"),
+            expires: 0,
         })
     }
 

@@ -54,6 +54,7 @@ async fn identify(authorization: &str, verifier: &Verifier) -> Result<Identity, 
         username: claims.username,
         email: claims.email,
         id_token: Secret::new(token),
+        expires: claims.exp,
     })
 }
 

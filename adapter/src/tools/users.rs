@@ -88,6 +88,7 @@ mod tests {
             username: username.into(),
             email: email.map(str::to_owned),
             id_token: Secret::new("t"),
+            expires: 0,
         }
     }
 
