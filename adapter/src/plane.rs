@@ -11,7 +11,7 @@ mod session;
 pub mod shapes;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
@@ -96,6 +96,11 @@ impl Plane {
     /// The workspace meant when nobody names one.
     pub fn default_workspace(&self) -> Option<&Slug> {
         self.settings.workspace.as_ref()
+    }
+
+    /// The time.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// Asks Plane as `caller` and reads the answer as `T`.

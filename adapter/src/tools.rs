@@ -5,6 +5,10 @@
 
 mod arguments;
 mod failure;
+#[allow(dead_code, reason = "used by the lists being written")]
+mod kept;
+#[allow(dead_code, reason = "used by the lists being written")]
+mod names;
 mod plain_text;
 mod projects;
 mod users;

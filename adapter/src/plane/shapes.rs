@@ -1,7 +1,14 @@
 //! The parts of Plane's answers the tools use. Everything is optional: Plane's editions differ, and
 //! `fields` drops what was not asked for; unknown fields are ignored.
 
+pub mod person;
+pub mod planning;
+pub mod project;
+
 use serde::Deserialize;
+
+pub use person::User;
+pub use project::Project;
 
 /// One page of a list, as Plane's envelope has it.
 #[derive(Debug, Deserialize)]
@@ -104,22 +111,6 @@ impl Reference {
     }
 }
 
-/// The caller.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct User {
-    /// UUID.
-    pub id: Option<String>,
-    /// Name shown in Plane.
-    pub display_name: Option<String>,
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// The address Plane knows the user by.
-    pub email: Option<String>,
-}
-
 /// A workspace the caller belongs to.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -132,28 +123,6 @@ pub struct Workspace {
     pub role: Option<u32>,
     /// How many people are in it.
     pub total_members: Option<u64>,
-}
-
-/// A project the caller can see.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Project {
-    /// UUID.
-    pub id: Option<String>,
-    /// Short name, upper case.
-    pub identifier: Option<String>,
-    /// Display name.
-    pub name: Option<String>,
-    /// Plain text.
-    pub description: Option<String>,
-    /// 0 secret, 2 public.
-    pub network: Option<u32>,
-    /// Public projects are listed to people outside them too.
-    pub is_member: Option<bool>,
-    /// 20 admin, 15 member, 5 guest.
-    pub member_role: Option<u32>,
-    /// When it was archived.
-    pub archived_at: Option<String>,
 }
 
 /// A work item.

@@ -1,12 +1,17 @@
 //! Projects, and which one a call is about.
 
+#[allow(dead_code, reason = "used by the lists being written")]
+mod scope;
+
 use serde::Serialize;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Call, Code, Entry, Failure, plain_text, work_items, workspaces};
-use crate::plane::PlaneError;
-use crate::plane::path::{Path, ProjectIdentifier, Slug, Uuid};
+use super::{Action, Call, Entry, Failure, plain_text, work_items, workspaces};
+use crate::plane::path::Path;
 use crate::plane::shapes::{Page, Project};
+
+#[allow(unused_imports, reason = "used by the lists being written")]
+pub(super) use scope::{Named, Shown, failure, find, known, not_found, not_joined, resolve, shown};
 
 /// `list_projects`
 pub(super) const LIST_PROJECTS: Entry = Entry {
@@ -59,14 +64,6 @@ struct Row {
     archived_at: Option<String>,
 }
 
-/// A project named in a call.
-#[derive(Debug)]
-pub(super) struct Named {
-    pub(super) id: Uuid,
-    /// Unknown when the project was named by its id.
-    pub(super) identifier: Option<String>,
-}
-
 /// Lists one page.
 pub(super) async fn list(call: &Call<'_>) -> Result<Projects, Failure> {
     let slug = workspaces::resolve(call)?;
@@ -99,51 +96,4 @@ impl Row {
             archived_at: project.archived_at,
         }
     }
-}
-
-/// Finds the project the call names: an id is taken as it is, an identifier is looked up among those the caller sees.
-pub(super) async fn resolve(call: &Call<'_>, slug: &Slug, text: &str) -> Result<Named, Failure> {
-    if let Some(id) = Uuid::parse(text) {
-        return Ok(Named { id, identifier: None });
-    }
-    let wrong = || Failure::argument("project must be an identifier such as ENG, or an id");
-    let identifier = ProjectIdentifier::parse(text).ok_or_else(wrong)?;
-    let names = call.plane.project_names(call.caller, slug).await;
-    let names = names.map_err(|error| workspaces::failure(error, slug))?;
-    let found = names.iter().find(|project| project.identifier.as_deref() == Some(identifier.as_str()));
-    let id = found.and_then(|project| Uuid::parse(project.id.as_deref()?));
-    let id = id.ok_or_else(|| not_found(identifier.as_str(), slug))?;
-    Ok(Named { id, identifier: Some(identifier.as_str().to_owned()) })
-}
-
-/// What a refusal means for a request inside a project. Plane's 403 stands for an unknown project, an unknown
-/// workspace and a project the caller has not joined; one more request tells them apart.
-pub(super) async fn failure(call: &Call<'_>, error: PlaneError, slug: &Slug, project: &Named) -> Failure {
-    let shown = project.identifier.as_deref().unwrap_or(project.id.as_str());
-    match error {
-        PlaneError::NotFound => return not_found(shown, slug),
-        PlaneError::Forbidden => {}
-        other => return other.into(),
-    }
-    let probe: Result<Project, _> = call.plane.ask(call.caller, Path::project(slug, &project.id)).await;
-    match probe {
-        Ok(_) => not_joined(shown),
-        Err(PlaneError::NotFound) => not_found(shown, slug),
-        Err(PlaneError::Forbidden) => workspaces::not_found(slug),
-        Err(other) => other.into(),
-    }
-}
-
-pub(super) fn not_found(project: &str, slug: &Slug) -> Failure {
-    let message = format!(
-        "There is no project \"{project}\" in workspace \"{}\" that this user can see.",
-        slug.as_str()
-    );
-    Failure::of(Code::ProjectNotFound, message)
-}
-
-pub(super) fn not_joined(project: &str) -> Failure {
-    let message =
-        format!("This user is not a member of project \"{project}\" and cannot see its work items.");
-    Failure::of(Code::PermissionDenied, message)
 }

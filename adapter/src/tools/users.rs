@@ -1,10 +1,13 @@
 //! The caller.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use super::{Action, Call, Code, Entry, Failure};
+use super::{Action, Call, Code, Entry, Failure, kept};
 use crate::caller::{Credential, Identity};
-use crate::plane::path::Path;
+use crate::plane::PlaneError;
+use crate::plane::path::{Path, Uuid};
 use crate::plane::shapes::User;
 
 /// `get_me`
@@ -34,22 +37,46 @@ pub(super) struct Me {
     username: Option<String>,
 }
 
-/// Asks Plane, and makes sure that Plane means the user who signed in.
+/// Asks Plane who the caller is.
 pub(super) async fn me(call: &Call<'_>) -> Result<Me, Failure> {
+    let username = match &call.caller.credential {
+        Credential::Identity(identity) => Some(identity.username.clone()),
+        Credential::ApiKey(_) => None,
+    };
+    Ok(Me::of(user(call, Duration::ZERO).await?, username))
+}
+
+/// The caller's id in Plane.
+#[allow(dead_code, reason = "used by the lists being written")]
+pub(super) async fn id(call: &Call<'_>) -> Result<Uuid, Failure> {
+    let user = user(call, kept::KEEP).await?;
+    let unknown = || Failure::of(Code::Unexpected, "Plane did not say who the user is.");
+    user.id.as_deref().and_then(Uuid::parse).ok_or_else(unknown)
+}
+
+/// The caller as Plane knows them, making sure that Plane means the user who signed in.
+async fn user(call: &Call<'_>, keep: Duration) -> Result<User, Failure> {
     let Credential::Identity(identity) = &call.caller.credential else {
-        let user: User = call.plane.ask(call.caller, Path::v1("users/me/")).await?;
-        return Ok(Me::of(user, None));
+        return Ok(ask(call, Path::v1("users/me/"), keep).await?);
     };
     for _ in 0..2 {
-        let user: User = call.plane.ask(call.caller, Path::app("users/me/")).await?;
+        let user = ask(call, Path::app("users/me/"), keep).await?;
         if is_same(&user, identity) {
-            return Ok(Me::of(user, Some(identity.username.clone())));
+            return Ok(user);
         }
         // Perhaps only the session is somebody else's.
         call.plane.forget_session(call.caller).await;
     }
     tracing::error!(request.id = call.caller.request_id, "plane knows the caller as another user");
     Err(Failure::of(Code::IdentityMismatch, "Plane knows the signed-in user as somebody else."))
+}
+
+async fn ask(call: &Call<'_>, path: Path, keep: Duration) -> Result<User, PlaneError> {
+    if keep.is_zero() {
+        call.plane.ask(call.caller, path).await
+    } else {
+        call.plane.ask_kept(call.caller, path, keep).await
+    }
 }
 
 /// Plane's user is named by the sign-in name or by the e-mail address of the same token.

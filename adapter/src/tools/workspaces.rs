@@ -63,21 +63,27 @@ pub(super) async fn list(call: &Call<'_>) -> Result<Workspaces, Failure> {
         role: workspace.role.and_then(role),
         members: workspace.total_members,
     };
-    let workspaces: Vec<Row> = rows.into_rows().into_iter().map(row).collect();
+    let shown = |workspace: &Workspace| {
+        let slug = workspace.slug.as_deref().and_then(Slug::parse);
+        slug.is_some_and(|slug| call.policy.allows_workspace(&slug))
+    };
+    let workspaces: Vec<Row> = rows.into_rows().into_iter().filter(shown).map(row).collect();
     Ok(Workspaces { total: workspaces.len(), workspaces })
 }
 
 /// The workspace a call is about: the argument, else the client's header (api-key mode), else the configured one.
-/// Never remembered between calls: conversations run side by side.
+/// Never remembered between calls: conversations run side by side. One the operator does not show is answered for as
+/// one that does not exist.
 pub(super) fn resolve(call: &Call<'_>) -> Result<Slug, Failure> {
     let named = call.arguments.text(WORKSPACE_SLUG.name).or(call.caller.workspace.as_deref());
-    if let Some(text) = named {
-        return Slug::parse(text)
-            .ok_or_else(|| Failure::argument("workspace_slug is not a slug, such as acme"));
-    }
-    call.plane.default_workspace().cloned().ok_or_else(|| {
-        Failure::of(Code::WorkspaceRequired, "Which workspace? None is named and none is configured.")
-    })
+    let slug = match named {
+        Some(text) => Slug::parse(text)
+            .ok_or_else(|| Failure::argument("workspace_slug is not a slug, such as acme"))?,
+        None => call.plane.default_workspace().cloned().ok_or_else(|| {
+            Failure::of(Code::WorkspaceRequired, "Which workspace? None is named and none is configured.")
+        })?,
+    };
+    if call.policy.allows_workspace(&slug) { Ok(slug) } else { Err(not_found(&slug)) }
 }
 
 /// What a refusal means for a request about the whole workspace: Plane answers the same to members without
