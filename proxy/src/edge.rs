@@ -141,7 +141,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
             "no vault keys configured: they were made up, and every session ends with this process"
         );
     }
-    let policy = vault_policy(&config.vault, &config.cognito);
+    let policy = vault_policy(&config.vault, &config.cognito, config.valkey.is_some());
     let ring = Arc::new(config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
     let leeway = config.cognito.clock_leeway;
@@ -192,7 +192,8 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
 }
 
-fn vault_policy(vault: &config::Vault, cognito: &config::Cognito) -> VaultPolicy {
+fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) -> VaultPolicy {
+    let usual = VaultPolicy::default();
     VaultPolicy {
         refresh_before: vault.refresh_before,
         cache_for: vault.cache_for,
@@ -201,8 +202,10 @@ fn vault_policy(vault: &config::Vault, cognito: &config::Cognito) -> VaultPolicy
         wait_for: vault.refresh_lock + WAIT_AFTER_LOCK,
         // One call, and the discovery it may need before.
         ask_for: cognito.timeout * 2,
+        // In its own memory a process has no other to wait for.
+        hold_back: if shared { usual.hold_back } else { Duration::ZERO },
         index: cognito.bearers.as_ref().map_or(Index::Nothing, |taken| taken.index),
-        ..VaultPolicy::default()
+        ..usual
     }
 }
 

@@ -132,7 +132,7 @@ impl Vault {
         clock: Arc<dyn Clock>,
         policy: VaultPolicy,
     ) -> Arc<Self> {
-        let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock));
+        let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock), &policy);
         let cache = Cache::new(&policy, Arc::clone(&clock));
         let flights = Flights::default();
         let runtime = Handle::current();
@@ -205,13 +205,24 @@ impl Vault {
         if let Ok(answer) = tokio::time::timeout(self.policy.patience, self.flight(sid)).await {
             return answer;
         }
-        match self.cache.session(sid).filter(|held| held.seconds_left(self.clock.unix()) > LAST_SECONDS) {
+        let held = match self.cache.session(sid) {
+            Some(held) => Some(held),
+            // A refresh may be tried to be stored for longer than is remembered what was opened before.
+            None => self.stored(sid).await,
+        };
+        match held.filter(|held| held.seconds_left(self.clock.unix()) > LAST_SECONDS) {
             Some(held) => {
                 self.cache.rest(sid);
                 Ok(held)
             }
             None => self.awaited(sid).await,
         }
+    }
+
+    /// The session as it is stored, if it can be used.
+    async fn stored(&self, sid: &SessionId) -> Option<Arc<Session>> {
+        let found = self.records.read(sid).await.ok()??;
+        self.adopt(found).await.ok()
     }
 
     /// A flight by somebody who has nothing else, but not for as long as a refreshed session is tried to be stored.
@@ -244,15 +255,15 @@ impl Vault {
         ended.await.unwrap_or_else(|error| Err(VaultError::unavailable("store", error)))
     }
 
-    /// Waits for the refreshes under way, at most as long as Cognito may take: what it has answered must be stored before
-    /// the process ends.
+    /// Waits for the refreshes under way, also while the store is away: what Cognito has answered must be stored before the
+    /// process ends. At most as long as a refresh that has just begun may take, see [`VaultPolicy`].
     pub async fn landed(&self) {
         let under_way = async {
             while !self.flights.are_down() {
                 tokio::time::sleep(LANDING_LOOK).await;
             }
         };
-        if tokio::time::timeout(self.policy.ask_for, under_way).await.is_err() {
+        if tokio::time::timeout(self.policy.landing_for(), under_way).await.is_err() {
             tracing::warn!("a refresh was still under way when the process ended");
         }
     }

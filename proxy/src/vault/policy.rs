@@ -21,6 +21,15 @@ pub struct VaultPolicy {
     pub wait_for: Duration,
     /// How long Cognito may take to answer a refresh.
     pub ask_for: Duration,
+    /// How long a refreshed session is tried to be stored: longer than the store fails over, since the record may hold the
+    /// only refresh token that is still good.
+    pub write_for: Duration,
+    /// The longest pause between two attempts to store it.
+    pub write_pause: Duration,
+    /// How long a session whose refresh token Cognito refuses is held back from its end, in case another replica has the
+    /// token that came for it and could not store it yet: longer than such a replica needs to find out that the store is
+    /// there again. Nothing where one process has the store for itself.
+    pub hold_back: Duration,
     /// How long a request waits for a refresh while what it holds is still valid.
     pub patience: Duration,
     /// How long a session is left alone after a refresh that brought nothing.
@@ -40,10 +49,22 @@ impl Default for VaultPolicy {
             lock_for: Duration::from_secs(10),
             wait_for: Duration::from_secs(15),
             ask_for: Duration::from_secs(12),
+            write_for: Duration::from_secs(60),
+            write_pause: Duration::from_millis(800),
+            // The pause before a write, the longest one before the store's client connects (2.2 s), and a second to do it.
+            hold_back: Duration::from_secs(4),
             patience: Duration::from_secs(3),
             rest_for: Duration::from_secs(2),
             pending_for: Duration::from_secs(15 * 60),
             index: Index::Nothing,
         }
+    }
+}
+
+impl VaultPolicy {
+    /// How long a refresh may have to be waited for until what Cognito answered is stored: its turn, the answer, and the
+    /// attempts to write it down.
+    pub(super) fn landing_for(&self) -> Duration {
+        self.wait_for + self.ask_for + self.write_for
     }
 }

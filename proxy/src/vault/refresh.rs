@@ -16,7 +16,7 @@ use service::Secret;
 
 use super::record::{Record, Unverified};
 use super::seal::{Found, Replaced};
-use super::turn::Waited;
+use super::turn::{Turn, Waited};
 use super::{CognitoTokens, EndReason, LAST_SECONDS, Session, Vault, VaultError};
 use crate::provider::{ProviderError, TokenSet};
 use crate::terms::SessionId;
@@ -210,7 +210,7 @@ impl Vault {
             Waited::Theirs(found) => self.adopt(found).await,
             Waited::Ours(turn) => {
                 let refreshed = tokio::select! {
-                    refreshed = self.refresh_in_turn(sid) => refreshed,
+                    refreshed = self.refresh_in_turn(sid, &turn) => refreshed,
                     never = self.hold(&turn) => match never {},
                 };
                 self.give_back(turn).await;
@@ -219,15 +219,15 @@ impl Vault {
         }
     }
 
-    /// Uses what another replica has refreshed.
-    async fn adopt(&self, found: Found) -> Result<Arc<Session>, VaultError> {
+    /// Uses what is stored, as another replica has refreshed it.
+    pub(super) async fn adopt(&self, found: Found) -> Result<Arc<Session>, VaultError> {
         match self.judge(&found).await? {
             Standing::Fresh | Standing::Due { usable: true } => Ok(self.cache.insert(found.record.session)),
             Standing::Due { usable: false } => Err(VaultError::unavailable("cognito", Resting)),
         }
     }
 
-    async fn refresh_in_turn(&self, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
+    async fn refresh_in_turn(&self, sid: &SessionId, turn: &Turn) -> Result<Arc<Session>, VaultError> {
         let mut found = self.records.read(sid).await?.ok_or(VaultError::Gone)?;
         if matches!(self.judge(&found).await?, Standing::Fresh) {
             return self.adopt(found).await;
@@ -239,7 +239,7 @@ impl Vault {
                 Settled::Dropped(found, _) => found,
             };
         }
-        let asked = self.ask(found).await?;
+        let asked = self.ask(found, turn).await?;
         if asked.record.unverified.is_none() {
             return self.adopt(asked).await;
         }
@@ -254,16 +254,14 @@ impl Vault {
 
     /// Asks Cognito for new tokens and stores what it answers before anything else can fail: with rotation the refresh
     /// token we held is spent by now.
-    async fn ask(&self, found: Found) -> Result<Found, VaultError> {
+    async fn ask(&self, found: Found, turn: &Turn) -> Result<Found, VaultError> {
         let Some(refresh) = found.record.session.tokens.refresh.clone() else {
             return Err(self.over(&found, EndReason::NoRefreshToken).await);
         };
         let answer = tokio::time::timeout(self.policy.ask_for, self.provider.refresh(&refresh)).await;
         let TokenSet { access, id, refresh } = match answer {
             Ok(Ok(tokens)) => tokens,
-            Ok(Err(ProviderError::GrantRefused)) => {
-                return Err(self.over(&found, EndReason::GrantRefused).await);
-            }
+            Ok(Err(ProviderError::GrantRefused)) => return self.refused(found, turn).await,
             Ok(Err(error)) => return Err(VaultError::unavailable("cognito", error)),
             Err(_) => return Err(VaultError::unavailable("cognito", TooSlow)),
         };
@@ -366,7 +364,7 @@ impl Vault {
     }
 
     /// Ends a session that cannot go on; says what to answer.
-    async fn over(&self, found: &Found, reason: EndReason) -> VaultError {
+    pub(super) async fn over(&self, found: &Found, reason: EndReason) -> VaultError {
         let session = &found.record.session;
         match self.records.delete(found).await {
             Ok(true) => {

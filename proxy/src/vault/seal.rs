@@ -8,21 +8,21 @@ use service::Clock;
 use tokio::time::Instant;
 
 use super::record::{Record, Unreadable};
-use super::{Session, VaultError};
+use super::{Session, VaultError, VaultPolicy};
 use crate::keys::{KeyRing, Purpose, SealError};
 use crate::store::{Store, names};
 use crate::terms::SessionId;
 
-/// How long a refreshed record is tried to be written: longer than a failover takes, since it may hold the only refresh
-/// token that is still good. The pauses between double from the first to the longest.
-const WRITE_FOR: Duration = Duration::from_secs(60);
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
+/// The pauses between attempts to write begin with this share of the longest and double.
+const FIRST_PAUSE: u32 = 16;
 
 /// The sessions of the store, under their seals.
 pub(super) struct Records {
     store: Arc<dyn Store>,
     keys: Arc<KeyRing>,
     clock: Arc<dyn Clock>,
+    write_for: Duration,
+    write_pause: Duration,
 }
 
 /// A record with the blob it was read from, which is what [`Records::replace`] compares.
@@ -44,8 +44,13 @@ pub(super) enum Replaced {
 }
 
 impl Records {
-    pub(super) fn new(store: Arc<dyn Store>, keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, keys, clock }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        keys: Arc<KeyRing>,
+        clock: Arc<dyn Clock>,
+        policy: &VaultPolicy,
+    ) -> Self {
+        Self { store, keys, clock, write_for: policy.write_for, write_pause: policy.write_pause }
     }
 
     pub(super) fn seal(&self, record: &Record) -> Bytes {
@@ -80,8 +85,8 @@ impl Records {
     pub(super) async fn replace(&self, mut found: Found, record: Record) -> Result<Replaced, VaultError> {
         let sid = record.session.sid.clone();
         let blob = self.seal(&record);
-        let deadline = Instant::now() + WRITE_FOR;
-        let (mut pause, longest) = PAUSE;
+        let deadline = Instant::now() + self.write_for;
+        let mut pause = self.write_pause / FIRST_PAUSE;
         loop {
             match self.try_replace(&mut found, &record.session, &blob).await {
                 Ok(Step::Done) => {
@@ -96,7 +101,7 @@ impl Records {
                 }
                 Err(_) if Instant::now() < deadline => {
                     tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(longest);
+                    pause = (pause * 2).min(self.write_pause);
                 }
                 Err(error) => {
                     tracing::error!(%sid, "a refreshed session could not be stored");

@@ -7,7 +7,9 @@ use super::*;
 use crate::store::names;
 
 mod failures;
+mod flaky;
 mod index;
+mod outages;
 mod world;
 
 fn refresh_token(session: &Session) -> &str {

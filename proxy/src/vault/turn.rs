@@ -6,14 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::VaultError;
 use super::seal::Found;
-use super::{Vault, names};
+use super::{EndReason, Vault, VaultError, names};
 use crate::keys::random;
+use crate::store::StoreDown;
 use crate::terms::SessionId;
 
 /// How long to wait between two looks at what the replica whose turn it is has done: the first and the longest wait.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::from_millis(100));
+
+/// How often a session is looked at while it is held back from its end.
+const LOOKS: u32 = 5;
 
 /// The right to refresh a session, to be given back by [`Vault::give_back`].
 pub(super) struct Turn {
@@ -33,6 +36,11 @@ pub(super) enum Waited {
 #[derive(Debug, thiserror::Error)]
 #[error("another replica holds the refresh lock")]
 struct Held;
+
+/// The turn ran out while it was needed.
+#[derive(Debug, thiserror::Error)]
+#[error("the refresh lock was lost")]
+struct Lost;
 
 impl Vault {
     /// Waits for the turn to refresh `sid`, or until somebody has refreshed it beyond `generation`.
@@ -61,18 +69,50 @@ impl Vault {
     /// Keeps a turn from running out for as long as this is polled. The lock itself is short, so that a replica that dies
     /// in its turn holds up the others for a moment only: Cognito's own grace for a rotated token may be short too.
     pub(super) async fn hold(&self, turn: &Turn) -> Infallible {
-        let (name, owner) = (turn.name.as_str(), &turn.owner);
         loop {
             tokio::time::sleep(self.policy.lock_for / 3).await;
-            let held = match self.store.swap(name, owner, owner.clone(), self.policy.lock_for).await {
+            let held = match self.prolong(turn).await {
                 // It ran out; if nobody has taken it since, it is ours again.
-                Ok(false) => self.store.put_new(name, owner.clone(), self.policy.lock_for).await,
+                Ok(false) => self.store.put_new(&turn.name, turn.owner.clone(), self.policy.lock_for).await,
                 held => held,
             };
             if !held.is_ok_and(|held| held) {
                 tracing::warn!("a refresh lock could not be kept");
             }
         }
+    }
+
+    /// Cognito refused the refresh token of `found`: ends the session, unless another replica has the token that came for it.
+    ///
+    /// With rotation that replica spent the one we hold, lost its turn while the store took no writes (or was cut off, or
+    /// stood still), and writes what it has as soon as it can. So the session ends only after the turn was ours, the store
+    /// took writes and the record stayed as it is for all of `hold_back`. Nothing tells such a replica from none: what it
+    /// wrote before could be lost in the same failover. Hence everybody waits; it costs a session that has ended at Cognito
+    /// these seconds, once.
+    ///
+    /// That replica replaces the record although its turn is over, for nobody else has refreshed it; if the session has
+    /// ended nevertheless, it revokes what it has.
+    pub(super) async fn refused(&self, mut found: Found, turn: &Turn) -> Result<Found, VaultError> {
+        let sid = found.record.session.sid.clone();
+        for _ in 0..LOOKS {
+            tokio::time::sleep(self.policy.hold_back / LOOKS).await;
+            if !self.prolong(turn).await? {
+                return Err(VaultError::unavailable("lock", Lost));
+            }
+            let now = self.records.read(&sid).await?.ok_or(VaultError::Gone)?;
+            if now.record.generation != found.record.generation {
+                tracing::info!(%sid, "another replica stored a refresh late");
+                return Ok(now);
+            }
+            // At most sealed anew.
+            found = now;
+        }
+        Err(self.over(&found, EndReason::GrantRefused).await)
+    }
+
+    /// Lets a turn last longer; says whether it was still ours.
+    async fn prolong(&self, turn: &Turn) -> Result<bool, StoreDown> {
+        self.store.swap(&turn.name, &turn.owner, turn.owner.clone(), self.policy.lock_for).await
     }
 
     pub(super) async fn give_back(&self, turn: Turn) {

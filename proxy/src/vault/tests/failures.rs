@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use super::flaky::Outage;
 use super::*;
 
 fn part<T>(outcome: Result<T, VaultError>) -> &'static str {
@@ -154,13 +155,13 @@ async fn a_store_that_is_down_is_unavailable_and_cached_sessions_go_on_for_a_whi
     let vault = world.vault();
     let sid = world.signed_in(&vault).await;
     vault.fresh(&sid).await.unwrap();
-    world.store.down.store(true, SeqCst);
+    world.store.fails(Outage::All);
     assert!(vault.fresh(&sid).await.is_ok());
     world.pass(10);
     assert_eq!(part(vault.fresh(&sid).await), "store");
     assert_eq!(part(vault.open(&sid).await), "store");
     assert_eq!(part(vault.end(&sid, EndReason::SignedOut).await), "store");
-    world.store.down.store(false, SeqCst);
+    world.store.fails(Outage::None);
     assert!(vault.fresh(&sid).await.is_ok());
 }
 
@@ -191,11 +192,11 @@ async fn a_refresh_survives_a_store_that_dies_as_cognito_answers() {
     let (asking, asked) = (Arc::clone(&vault), sid.clone());
     let first = tokio::spawn(async move { asking.fresh(&asked).await });
     world.wait_until(|world| world.cognito.refreshes() == 1).await;
-    world.store.down.store(true, SeqCst);
+    world.store.fails(Outage::All);
     gate.notify_one();
     assert_eq!(part(first.await.unwrap()), "store", "nobody waits for the store");
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    world.store.down.store(false, SeqCst);
+    world.store.fails(Outage::None);
     world.pass(2);
     vault.landed().await;
     assert_eq!(refresh_token(&vault.fresh(&sid).await.unwrap()), "refresh-1");

@@ -3,6 +3,7 @@
 use cognito::{AccessToken, Issuer};
 
 use super::super::index::{Index, by_origin, by_subject};
+use super::flaky::Outage;
 use super::world::ISSUER;
 use super::*;
 use crate::terms::Resource;
@@ -124,14 +125,14 @@ async fn entries_end_with_the_session_and_nothing_is_concluded_from_a_store_that
     let vault = world.vault();
     let session = Session { ends: NOW + 600, ..world.session() };
     vault.create(&session).await.unwrap();
-    world.store.down.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.store.fails(Outage::All);
     assert!(matches!(vault.keep(&session.sid).await, Err(VaultError::Unavailable { part: "store", .. })));
     let token = bearer("sub-alice", "origin-of-sub-alice");
     assert!(matches!(
         vault.fresh_of(&token, &mcp()).await,
         Err(VaultError::Unavailable { part: "store", .. })
     ));
-    world.store.down.store(false, std::sync::atomic::Ordering::SeqCst);
+    world.store.fails(Outage::None);
     vault.keep(&session.sid).await.unwrap();
     assert!(vault.fresh_of(&token, &mcp()).await.is_ok());
     world.pass(600);

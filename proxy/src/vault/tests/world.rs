@@ -1,5 +1,5 @@
-//! What the vault's tests stand on: a Cognito that hands out signed tokens and misbehaves on demand, and a store that
-//! fails on demand.
+//! What the vault's tests stand on: a Cognito that hands out signed tokens and misbehaves on demand, and replicas of the
+//! vault over a store that fails on demand.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -13,16 +13,16 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use cognito::{FetchError, FetchKeys, Issuer, KeyPolicy, KeySet, KeySource, Verifier};
-use futures_util::stream::BoxStream;
 use serde_json::json;
 use service::{Clock, ManualClock, Secret};
 use tokio::sync::Notify;
 use url::Url;
 
+use super::flaky::Flaky;
 use crate::keys::{KeyRing, random};
 use crate::provider::{IdentityProvider, ProviderError, SignIn, TokenSet};
+use crate::store::Store;
 use crate::store::memory::Memory;
-use crate::store::{Store, StoreDown};
 use crate::terms::{ClientId, Resource, Scopes, SessionId};
 use crate::vault::{CognitoTokens, Session, User, Vault, VaultPolicy};
 
@@ -66,6 +66,8 @@ pub(super) struct FakeCognito {
     pub(super) groups: Mutex<Vec<&'static str>>,
     pub(super) kid: Mutex<&'static str>,
     pub(super) keys_down: AtomicBool,
+    /// How often a refresh token was none that is good.
+    pub(super) refused: AtomicUsize,
     gate: Mutex<Option<Arc<Notify>>>,
 }
 
@@ -81,6 +83,13 @@ impl FakeCognito {
     /// From now on a refresh waits, before it is answered, until the gate is notified.
     pub(super) fn hold(&self) -> Arc<Notify> {
         Arc::clone(self.gate.lock().unwrap().insert(Arc::default()))
+    }
+
+    /// Answers who waits, and everybody from now on without waiting.
+    pub(super) fn let_go(&self) {
+        if let Some(gate) = self.gate.lock().unwrap().take() {
+            gate.notify_waiters();
+        }
     }
 
     pub(super) fn token(&self, token_use: &str, subject: &str) -> Secret {
@@ -129,6 +138,7 @@ impl IdentityProvider for FakeCognito {
             return Err(ProviderError::Unavailable(nothing_left()));
         }
         if mood == Mood::Refusing || *self.good.lock().unwrap() != refresh_token.expose() {
+            self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(ProviderError::GrantRefused);
         }
         let refresh = (mood == Mood::Rotating).then(|| format!("refresh-{count}"));
@@ -170,80 +180,6 @@ impl FetchKeys for Published {
     }
 }
 
-/// A store in memory that can be down, wholly or for a number of swaps.
-#[derive(Debug)]
-pub(super) struct Flaky {
-    pub(super) memory: Memory,
-    pub(super) down: AtomicBool,
-    /// So many swaps are done, but their answers are lost.
-    pub(super) lost_answers: AtomicUsize,
-    /// So many swaps are not done.
-    pub(super) lost_swaps: AtomicUsize,
-}
-
-impl Flaky {
-    fn up(&self) -> Result<&Memory, StoreDown> {
-        if self.down.load(Ordering::SeqCst) { Err(down()) } else { Ok(&self.memory) }
-    }
-}
-
-fn down() -> StoreDown {
-    StoreDown { operation: "test", source: "the store is down".into() }
-}
-
-fn one_of(count: &AtomicUsize) -> bool {
-    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
-}
-
-#[async_trait]
-impl Store for Flaky {
-    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up()?.get(key).await
-    }
-    async fn put(&self, key: &str, value: Bytes, ttl: Duration) -> Result<(), StoreDown> {
-        self.up()?.put(key, value, ttl).await
-    }
-    async fn put_new(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up()?.put_new(key, value, ttl).await
-    }
-    async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        if one_of(&self.lost_swaps) {
-            return Err(down());
-        }
-        let swapped = self.up()?.swap(key, expected, value, ttl).await;
-        if one_of(&self.lost_answers) { Err(down()) } else { swapped }
-    }
-    async fn take(&self, key: &str) -> Result<Option<Bytes>, StoreDown> {
-        self.up()?.take(key).await
-    }
-    async fn delete(&self, key: &str) -> Result<bool, StoreDown> {
-        self.up()?.delete(key).await
-    }
-    async fn delete_if(&self, key: &str, expected: &[u8]) -> Result<bool, StoreDown> {
-        self.up()?.delete_if(key, expected).await
-    }
-    async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown> {
-        self.up()?.expire(key, ttl).await
-    }
-    async fn allow(
-        &self,
-        key: &str,
-        interval: Duration,
-        tolerance: Duration,
-    ) -> Result<Option<Duration>, StoreDown> {
-        self.up()?.allow(key, interval, tolerance).await
-    }
-    async fn publish(&self, channel: &str, message: Bytes) -> Result<(), StoreDown> {
-        self.up()?.publish(channel, message).await
-    }
-    async fn subscribe(&self, channel: &str) -> Result<BoxStream<'static, Bytes>, StoreDown> {
-        self.up()?.subscribe(channel).await
-    }
-    async fn ping(&self) -> Result<(), StoreDown> {
-        self.up()?.ping().await
-    }
-}
-
 /// One Cognito, one store, one clock, and as many replicas as a test wants.
 pub(super) struct World {
     pub(super) clock: ManualClock,
@@ -265,15 +201,15 @@ impl World {
             groups: Mutex::new(vec!["eng"]),
             kid: Mutex::new("kid+/1="),
             keys_down: AtomicBool::new(false),
+            refused: AtomicUsize::new(0),
             gate: Mutex::default(),
         };
-        let store = Flaky {
-            memory: Memory::new(Arc::new(clock.clone()), 1_000),
-            down: AtomicBool::new(false),
-            lost_answers: AtomicUsize::new(0),
-            lost_swaps: AtomicUsize::new(0),
+        let store = Flaky::over(Memory::new(Arc::new(clock.clone()), 1_000));
+        let policy = VaultPolicy {
+            wait_for: Duration::from_millis(500),
+            hold_back: Duration::from_millis(50),
+            ..VaultPolicy::default()
         };
-        let policy = VaultPolicy { wait_for: Duration::from_millis(500), ..VaultPolicy::default() };
         let (cognito, store) = (Arc::new(cognito), Arc::new(store));
         Self { clock, cognito, store, keys: Arc::new(KeyRing::ephemeral()), policy }
     }
