@@ -104,7 +104,8 @@ pub fn failure(error: &Error, target: Option<&Target>, public_url: &str) -> Resp
     let status = error.status();
     let speaks_mcp = route.is_some_and(|route| matches!(route.kind, RouteKind::Mcp | RouteKind::ApiKey));
     let body = if speaks_mcp && !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-        json!({"jsonrpc": "2.0", "id": null, "error": {
+        // Without an id: the message was not read, and MCP's JSON schema knows no null.
+        json!({"jsonrpc": "2.0", "error": {
             "code": if status.is_server_error() { -32603 } else { -32600 },
             "message": error.public_message(),
             "data": {"reason": error.reason()},

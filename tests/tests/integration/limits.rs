@@ -79,6 +79,8 @@ async fn requests_beyond_the_rate_are_429_with_retry_after() {
     let limited = limited.unwrap();
     assert_eq!(limited.status, 429);
     assert!(limited.header("retry-after").parse::<u32>().is_ok());
+    // MCP's JSON schema has no null id: an error about a message that nobody read has none.
+    assert_eq!((&limited.json["jsonrpc"], limited.json.get("id")), (&"2.0".into(), None), "{}", limited.text);
     let other = stack.sign_in("bob").await.unwrap();
     assert_eq!(
         other.client.probe(&other.tokens.access).await.unwrap().status,
