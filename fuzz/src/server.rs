@@ -11,6 +11,7 @@ use cognito::{Issuer, KeyPolicy, KeySet, KeySource, Verifier};
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use proxy::keys::KeyRing;
+use proxy::limits::ClientAddress;
 use proxy::oauth::{
     ClientDocuments, DocumentError, FetchDocument, Fetched, OAuth, OAuthRequest, OAuthSettings, Parts,
     ProtectedResource, RedirectPattern,
@@ -110,7 +111,7 @@ impl Server {
             query: query.map(str::to_owned),
             headers: more.headers,
             body: Bytes::copy_from_slice(more.body),
-            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            client: ClientAddress::of_peer(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         };
         let answer = runtime().block_on(self.oauth.answer(endpoint, request));
         answers::check(&answer);

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::{
     keys::KeyRing,
+    limits::TrustedProxies,
     oauth::RedirectPattern,
     terms::{Resource, Scopes},
 };
@@ -15,6 +16,7 @@ use crate::{
 mod bearers;
 mod client_documents;
 mod found;
+mod limits;
 pub mod raw;
 mod resolve;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod tests;
 
 pub use bearers::CognitoBearers;
 pub use client_documents::ClientDocuments;
+pub use limits::Limits;
 pub use resolve::resolve;
 
 /// Everything the proxy needs to know before it starts.
@@ -62,6 +65,8 @@ pub struct Server {
     pub hosts: Vec<String>,
     /// Browser origins that may call MCP routes, beside our own.
     pub origins: Vec<String>,
+    /// The proxies in front of us that say who asks.
+    pub trusted_proxies: TrustedProxies,
     /// The public listener.
     pub listen: SocketAddr,
     /// The admin listener.
@@ -194,29 +199,6 @@ pub struct Valkey {
     pub prefix: String,
     /// How long one command may take.
     pub timeout: Duration,
-}
-
-/// What one caller may cost us.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The largest request body.
-    pub body_bytes: u64,
-    /// The largest request head.
-    pub header_bytes: usize,
-    /// The most header lines.
-    pub headers: usize,
-    /// How long a request head may take.
-    pub header_timeout: Duration,
-    /// How long the next part of a request body may take.
-    pub body_timeout: Duration,
-    /// The most connections at once.
-    pub connections: usize,
-    /// Requests a minute for one session or API key; 0 is without limit.
-    pub requests_per_minute: u32,
-    /// Requests a minute for one address at the OAuth endpoints; 0 is without limit.
-    pub oauth_requests_per_minute: u32,
-    /// How many clients may register each minute, all together; 0 is without limit.
-    pub registrations_per_minute: u32,
 }
 
 /// What we say about it.

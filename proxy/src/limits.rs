@@ -10,6 +10,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use moka::sync::Cache;
 use service::Clock;
 
+mod client_address;
+
+pub use client_address::{ClientAddress, InvalidProxy, TrustedProxies};
+
 /// How many keys are remembered. Beyond it the least used are forgotten, and may start anew.
 const MAX_KEYS: u64 = 100_000;
 

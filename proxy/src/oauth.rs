@@ -7,7 +7,6 @@
 //! It takes whole requests and gives whole answers; it never fails. Before the redirect URI is proven an error is a page,
 //! after it a redirect, at the machine endpoints JSON: `reply` does all three, and nothing else makes a response.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use http::{HeaderMap, Method, Response};
 use service::{Clock, Secret};
 
 use crate::keys::KeyRing;
-use crate::limits::Limiter;
+use crate::limits::{ClientAddress, Limiter};
 use crate::provider::IdentityProvider;
 use crate::store::Store;
 use crate::terms::{Resource, Scopes};
@@ -198,8 +197,8 @@ pub struct OAuthRequest {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// Who asks, for the log.
-    pub client_ip: IpAddr,
+    /// Who asks, for limits and the log.
+    pub client: ClientAddress,
 }
 
 /// The authorization server. One for the process, shared.

@@ -2,7 +2,7 @@
 //! of errors into answers. Inside there is only `?`.
 
 use std::{
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::{
     config::{Limits, Route, RouteKind, Server},
     error::Error,
-    limits::Limiter,
+    limits::{ClientAddress, Limiter},
     metrics::{Metrics, Outcome},
     oauth::{self, Endpoint, OAuth, OAuthRequest},
     tokens::AccessTokens,
@@ -107,9 +107,9 @@ struct Story {
 impl Handler for Pipeline {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
-        let arrival = self.arrival(request.headers(), peer.addr);
+        let arrival = self.arrival(request.headers(), peer.addr.ip());
         let span =
-            tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %peer.addr.ip());
+            tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %arrival.client);
         let _counted = InFlight::new(&self.shared.metrics);
         self.wrap(request, &arrival, peer, started).instrument(span).await
     }
@@ -228,11 +228,11 @@ impl Pipeline {
         arrival: &Arrival,
         story: &mut Story,
     ) -> Result<Response<Body>, Error> {
-        let client_ip = arrival.peer.ip().to_canonical();
+        let client = arrival.client;
         let trusted =
             endpoint == Endpoint::Introspect && self.shared.oauth.is_resource_server(&parsed.parts.headers);
         if is_limited(endpoint) && !trusted {
-            let checked = self.shared.by_address.check(&neighbourhood(client_ip));
+            let checked = self.shared.by_address.check(&client.host());
             checked.map_err(|wait| Error::RateLimited(wait.0))?;
         }
         let Parsed { parts } = parsed;
@@ -249,16 +249,16 @@ impl Pipeline {
         *body = None;
         let query = parts.uri.query().map(str::to_owned);
         let request =
-            OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client_ip };
+            OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
         let response = self.shared.oauth.answer(endpoint, request).await;
         story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
         Ok(response.map(respond::whole))
     }
 
-    fn arrival(&self, headers: &HeaderMap, peer: SocketAddr) -> Arrival {
+    fn arrival(&self, headers: &HeaderMap, peer: IpAddr) -> Arrival {
         let origin = &self.shared.origin;
         Arrival {
-            peer,
+            client: ClientAddress::of(peer, headers, &self.shared.server.trusted_proxies),
             scheme: origin.scheme,
             host: origin.host.clone(),
             port: origin.port,
@@ -307,14 +307,6 @@ async fn has_arrived(unread: Option<Incoming>, sent: Option<&Verdict>, waits: bo
 /// Metadata costs nothing and is asked for by every client at every start.
 fn is_limited(endpoint: Endpoint) -> bool {
     !matches!(endpoint, Endpoint::ServerMetadata | Endpoint::ResourceMetadata(_))
-}
-
-/// What counts as one address: of IPv6 the network, since a host takes any address in its own.
-fn neighbourhood(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
-    }
 }
 
 fn is_preflight(parts: &Parts) -> bool {

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use service::{Secret, secret::redacted};
 
 mod client_documents;
+mod limits;
 
 pub use client_documents::ClientDocuments;
+pub use limits::Limits;
 
 /// Environment names of the Python Cognito mode that keep working, and the key each stands for.
 pub const LEGACY_ENV: &[(&str, &str)] = &[
@@ -73,6 +75,8 @@ pub struct Server {
     pub additional_hosts: Vec<String>,
     /// Browser origins that may call MCP routes; requests without `Origin` are not concerned.
     pub allowed_origins: Vec<String>,
+    /// Load balancers in front of us, `10.0.0.7` or `10.0.0.0/28`: their `X-Forwarded-For` says who asks.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for Server {
@@ -85,6 +89,7 @@ impl Default for Server {
             drain_seconds: 30,
             additional_hosts: Vec::new(),
             allowed_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -329,46 +334,6 @@ impl Default for Valkey {
             port: 6379,
             prefix: "mcp-edge:".into(),
             timeout_seconds: 2,
-        }
-    }
-}
-
-/// `[limits]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// The largest request body; more is 413.
-    pub body_bytes: u64,
-    /// The largest request head; more is 431.
-    pub header_bytes: usize,
-    /// The most header lines; more is 431.
-    pub headers: usize,
-    /// How long a client may take to send its request head.
-    pub header_timeout_seconds: u64,
-    /// How long a client may take to send the next part of its body.
-    pub body_timeout_seconds: u64,
-    /// The most connections at once.
-    pub connections: usize,
-    /// How often a session, or an API key, may ask each minute; 0 is without limit.
-    pub requests_per_minute: u32,
-    /// How often one address may use the OAuth endpoints each minute; 0 is without limit.
-    pub oauth_requests_per_minute: u32,
-    /// How many clients may register each minute, all together; 0 is without limit.
-    pub registrations_per_minute: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            body_bytes: 4 * 1024 * 1024,
-            header_bytes: 64 * 1024,
-            headers: 100,
-            header_timeout_seconds: 10,
-            body_timeout_seconds: 30,
-            connections: 10_000,
-            requests_per_minute: 600,
-            oauth_requests_per_minute: 120,
-            registrations_per_minute: 30,
         }
     }
 }

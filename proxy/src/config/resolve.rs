@@ -6,13 +6,15 @@ use service::{Secret, config::Problems, telemetry::LogFormat};
 use url::Url;
 
 use super::{
-    Cognito, Config, Limits, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault,
-    bearers, client_documents,
+    Cognito, Config, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault, bearers,
+    client_documents,
     found::Found,
+    limits,
     raw::{self, Raw},
 };
 use crate::{
     keys::KeyRing,
+    limits::TrustedProxies,
     oauth::RedirectPattern,
     terms::{Resource, Scopes},
 };
@@ -46,7 +48,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let client_documents = client_documents::resolve(&raw.client_documents, &mut found);
     let valkey = valkey(&raw.valkey, &mut found);
     let vault = vault(&raw.vault, valkey.is_some(), &mut found);
-    let limits = limits(&raw.limits, &mut found);
+    let limits = limits::resolve(&raw.limits, &mut found);
     let log = log(&raw.log, &mut found);
     match (server, tls, cognito, vault, log) {
         (Some(server), Some(tls), Some(cognito), Some(vault), Some(log)) if found.0.is_empty() => {
@@ -77,6 +79,10 @@ fn server(raw: &raw::Server, found: &mut Found) -> Option<Server> {
         found.say("server.admin_listen", "must differ from server.listen");
     }
     let drain = found.seconds("server.drain_seconds", raw.drain_seconds, 0, 3600);
+    let mut trusted_proxies = TrustedProxies::none();
+    for (index, text) in raw.trusted_proxies.iter().enumerate() {
+        found.check(&format!("server.trusted_proxies[{index}]"), trusted_proxies.add(text));
+    }
     let (public_url, host) = origin?;
     let mut hosts = vec![host];
     hosts.extend(raw.additional_hosts.iter().map(|host| host.to_ascii_lowercase()));
@@ -87,6 +93,7 @@ fn server(raw: &raw::Server, found: &mut Found) -> Option<Server> {
         public_url,
         hosts,
         origins,
+        trusted_proxies,
         listen: listen?,
         admin_listen: admin_listen?,
         threads: raw.threads,
@@ -353,29 +360,6 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
     };
     let cache_entries = raw.cache_entries;
     Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries })
-}
-
-fn limits(raw: &raw::Limits, found: &mut Found) -> Limits {
-    if !(8 * 1024..=1024 * 1024).contains(&raw.header_bytes) {
-        found.say("limits.header_bytes", "must be between 8192 and 1048576");
-    }
-    if !(16..=1000).contains(&raw.headers) {
-        found.say("limits.headers", "must be between 16 and 1000");
-    }
-    if raw.connections == 0 {
-        found.say("limits.connections", "must be at least 1");
-    }
-    Limits {
-        body_bytes: raw.body_bytes,
-        header_bytes: raw.header_bytes,
-        headers: raw.headers,
-        header_timeout: found.seconds("limits.header_timeout_seconds", raw.header_timeout_seconds, 1, 300),
-        body_timeout: found.seconds("limits.body_timeout_seconds", raw.body_timeout_seconds, 1, 3600),
-        connections: raw.connections,
-        requests_per_minute: raw.requests_per_minute,
-        oauth_requests_per_minute: raw.oauth_requests_per_minute,
-        registrations_per_minute: raw.registrations_per_minute,
-    }
 }
 
 fn log(raw: &raw::Log, found: &mut Found) -> Option<Log> {

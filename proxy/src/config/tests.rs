@@ -168,6 +168,18 @@ fn settings_about_cognitos_access_tokens_are_off_and_of_no_use_alone() {
 }
 
 #[test]
+fn proxies_in_front_are_trusted_only_where_they_are_named() {
+    assert_eq!(load(GOOD, &[]).unwrap().server.trusted_proxies, TrustedProxies::none());
+    let named = ("PROXY_SERVER__TRUSTED_PROXIES", "10.0.0.7,10.0.1.0/28");
+    assert_ne!(load(GOOD, &[named]).unwrap().server.trusted_proxies, TrustedProxies::none());
+    let text =
+        GOOD.replace("[tls]", "trusted_proxies = [\"10.0.0.7\", \"0.0.0.0/0\", \"10.0.0.7/8\"]\n[tls]");
+    let problems = load(&text, &[]).unwrap_err();
+    let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["server.trusted_proxies[1]", "server.trusted_proxies[2]"], "{problems}");
+}
+
+#[test]
 fn hosts_of_client_documents_are_names_and_the_defaults_are_strict() {
     let config = load(GOOD, &[]).unwrap();
     assert!(config.client_documents.enabled && !config.client_documents.private_networks);

@@ -1,7 +1,5 @@
 //! Dynamic client registration (RFC 7591).
 
-use std::net::{IpAddr, Ipv6Addr};
-
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +11,7 @@ use super::redirect::RedirectUri;
 use super::reply::{Answer, Refusal, Reply};
 use super::{OAuth, OAuthRequest};
 use crate::keys;
+use crate::limits::ClientAddress;
 use crate::terms::{ClientId, Scopes};
 
 /// Most redirect URIs of one client.
@@ -75,7 +74,7 @@ impl OAuth {
         if asked.response_types.as_ref().is_some_and(|types| !types.iter().any(|kind| kind == "code")) {
             return Err(bad("response_types", "response_types must contain code"));
         }
-        self.check_rate(request.client_ip)?;
+        self.check_rate(request.client)?;
         let secret = (auth_method != AuthMethod::None).then(opaque::<32>);
         let client = Client {
             id: ClientId::from_random(keys::random::<16>()),
@@ -86,7 +85,7 @@ impl OAuth {
             registered: self.clock.unix(),
         };
         self.keep_client(&client).await?;
-        tracing::info!(client.id = %client.id, client.ip = %request.client_ip, "client registered");
+        tracing::info!(client.id = %client.id, client.ip = %request.client, "client registered");
         let answer = Registered {
             client_id: &client.id,
             client_id_issued_at: client.registered,
@@ -107,9 +106,9 @@ impl OAuth {
 
     /// One count for everybody, since addresses are cheap; and nobody may use up more than a part of it, or one stranger
     /// could keep all others from registering. What is refused for another reason does not count.
-    fn check_rate(&self, address: IpAddr) -> Result<(), OAuthError> {
+    fn check_rate(&self, address: ClientAddress) -> Result<(), OAuthError> {
         let (newcomers, all) = &self.registrations;
-        newcomers.check(&network(address)).and_then(|()| all.check("all")).map_err(|_| {
+        newcomers.check(&address.network()).and_then(|()| all.check("all")).map_err(|_| {
             let description = "too many clients register at the moment: try again in a minute";
             OAuthError::new(ErrorCode::TooManyRequests, "registrations_limited", description)
         })
@@ -141,14 +140,6 @@ impl OAuth {
             }
         }
         Ok(())
-    }
-}
-
-/// What counts as one address: of IPv6 the network, since a host takes any address in its own.
-fn network(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).to_string(),
     }
 }
 

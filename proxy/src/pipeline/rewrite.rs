@@ -2,8 +2,6 @@
 //!
 //! Only this file can make an [`Outgoing`], and `forward` sends nothing else: an unstripped request does not compile.
 
-use std::net::SocketAddr;
-
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, request::Parts};
 use service::Secret;
 
@@ -11,6 +9,7 @@ use super::{body::RequestBody, identify::Identity};
 use crate::{
     config::{Route, RouteKind},
     error::Error,
+    limits::ClientAddress,
 };
 
 /// A request that carries no identity but the one we proved.
@@ -30,8 +29,8 @@ impl Outgoing {
 /// What the outer wrap knows about the request as it came.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// The other end of the connection.
-    pub peer: SocketAddr,
+    /// Whose request it is.
+    pub client: ClientAddress,
     /// `https` or `http`: how the client reached us, by our public URL.
     pub scheme: &'static str,
     /// The host of our public URL, with port where it is not the scheme's own.
@@ -147,7 +146,8 @@ fn sensitive(secret: &Secret) -> Result<HeaderValue, Error> {
 
 fn set_origin(headers: &mut HeaderMap, arrival: &Arrival) -> Result<(), Error> {
     let set = [
-        ("x-forwarded-for", arrival.peer.ip().to_canonical().to_string()),
+        // One address, which is right by whatever rule the upstream reads it: first, last, or last untrusted.
+        ("x-forwarded-for", arrival.client.to_string()),
         ("x-forwarded-proto", arrival.scheme.to_owned()),
         ("x-forwarded-host", arrival.host.clone()),
         ("x-forwarded-port", arrival.port.to_string()),

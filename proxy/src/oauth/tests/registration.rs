@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::{Endpoint, OAuthRequest};
 use super::answers::{assert_error, json};
 use super::world::{Jar, VERIFIER, World};
+use crate::limits::ClientAddress;
 
 #[tokio::test]
 async fn a_public_client_gets_an_id_and_no_secret() {
@@ -136,7 +137,7 @@ async fn one_network_cannot_keep_the_others_from_registering() {
             query: None,
             headers,
             body: metadata.to_string().into(),
-            client_ip: address.parse().unwrap(),
+            client: ClientAddress::of_peer(address.parse().unwrap()),
         };
         world.oauth.answer(Endpoint::Register, request).await.status()
     };

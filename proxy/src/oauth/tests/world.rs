@@ -17,6 +17,7 @@ use super::super::{Endpoint, OAuth, OAuthRequest, OAuthSettings, Parts, Protecte
 use super::answers::{json, location, pair, query, transaction_in};
 use super::doubles::{APP_CLIENT, Breakable, FakeCognito, POOL, PublishedKeys};
 use crate::keys::KeyRing;
+use crate::limits::ClientAddress;
 use crate::store::memory::Memory;
 use crate::terms::{Resource, Scopes};
 use crate::tokens::AccessTokens;
@@ -149,7 +150,7 @@ impl World {
             query: url.query().map(str::to_owned),
             headers,
             body: body.into(),
-            client_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            client: ClientAddress::of_peer(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         };
         self.oauth.answer(endpoint, request).await
     }

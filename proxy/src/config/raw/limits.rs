@@ -1,0 +1,46 @@
+//! `[limits]` as it is written.
+
+use serde::{Deserialize, Serialize};
+
+/// `[limits]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// The largest request body; more is 413.
+    pub body_bytes: u64,
+    /// The largest request head; more is 431.
+    pub header_bytes: usize,
+    /// The most header lines; more is 431.
+    pub headers: usize,
+    /// How long a client may take to send its request head.
+    pub header_timeout_seconds: u64,
+    /// How long a client may take to send the next part of its body.
+    pub body_timeout_seconds: u64,
+    /// The most connections at once.
+    pub connections: usize,
+    /// How often a session, or an API key, may ask each minute; 0 is without limit.
+    pub requests_per_minute: u32,
+    /// How often one address may use the OAuth endpoints each minute; 0 is without limit.
+    pub oauth_requests_per_minute: u32,
+    /// How many clients may register each minute, all together; 0 is without limit.
+    pub registrations_per_minute: u32,
+    /// How many may each hour: one that is not used is forgotten after an hour, so that this bounds how many there are.
+    pub registrations_per_hour: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 4 * 1024 * 1024,
+            header_bytes: 64 * 1024,
+            headers: 100,
+            header_timeout_seconds: 10,
+            body_timeout_seconds: 30,
+            connections: 10_000,
+            requests_per_minute: 600,
+            oauth_requests_per_minute: 120,
+            registrations_per_minute: 30,
+            registrations_per_hour: 600,
+        }
+    }
+}
