@@ -8,6 +8,8 @@
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
 //! - [`evaluation`]: questions that the tools must be able to answer.
 //! - [`forwarder`]: a token for programs that know no OAuth.
+//! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
+//!   Cognito's place.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
@@ -24,14 +26,17 @@ pub mod echo;
 pub mod evaluation;
 pub mod forwarder;
 pub mod load;
+pub mod oauth2_proxy;
 pub mod plane;
 pub mod ports;
 pub mod process;
 pub mod program;
+pub mod provider;
 pub mod proxy;
 pub mod scratch;
 pub mod settings;
 pub mod stack;
+pub mod traefik;
 pub mod trouble;
 pub mod valkey;
 

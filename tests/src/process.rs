@@ -38,6 +38,23 @@ pub fn our_binary(name: &str, variable: &str) -> Outcome<PathBuf> {
     })
 }
 
+/// Where a program is that `tests/tools/install.sh` installs: the path in the environment variable `variable`, else
+/// `target/tools/bin/<name>`.
+///
+/// # Errors
+/// When it is in neither place; the sentence says what to run.
+pub fn tool(name: &str, variable: &str) -> Outcome<PathBuf> {
+    if let Some(path) = environment(variable) {
+        return Ok(PathBuf::from(path));
+    }
+    let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/bin")).join(name);
+    if path.exists() {
+        Ok(path)
+    } else {
+        Err(Trouble::new(format!("{name} is not installed: run `make e2e`")))
+    }
+}
+
 /// A variable of the environment the tests were started in.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "where tools are is told by the environment of the test run")]

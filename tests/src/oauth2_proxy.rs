@@ -1,0 +1,93 @@
+//! A real oauth2-proxy as Traefik's ForwardAuth service, set up as teams run it with Cognito before Plane.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    ports::free_port,
+    process::{Process, tool},
+    scratch::Scratch,
+    settings::Settings,
+    trouble::{Outcome, While},
+};
+
+/// What it has to be told.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The user pool's issuer.
+    pub issuer: String,
+    /// The app client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+    /// Where browsers reach it: `http://127.0.0.1:PORT/oauth2/callback`.
+    pub redirect_url: String,
+}
+
+/// A running oauth2-proxy. Dropping it stops it.
+#[derive(Debug)]
+pub struct OAuth2Proxy {
+    /// The program.
+    pub process: Process,
+    port: u16,
+    _scratch: Scratch,
+}
+
+impl Setup {
+    /// The configuration file. `user_id_claim` makes `cognito:username` what Plane knows people by.
+    #[must_use]
+    pub fn settings(&self, port: u16) -> Settings {
+        let mut settings = Settings::default();
+        settings.set("provider", "oidc");
+        settings.set("http_address", format!("127.0.0.1:{port}"));
+        settings.set("oidc_issuer_url", self.issuer.as_str());
+        settings.set("client_id", self.client_id.as_str());
+        settings.set("client_secret", self.client_secret.as_str());
+        settings.set("redirect_url", self.redirect_url.as_str());
+        settings.set("cookie_secret", "0123456789abcdef0123456789abcdef");
+        settings.set("cookie_secure", false);
+        settings.set("scope", "openid email profile");
+        settings.set("code_challenge_method", "S256");
+        settings.set("user_id_claim", "cognito:username");
+        settings.set("oidc_groups_claim", "cognito:groups");
+        settings.set("email_domains", vec!["*".to_owned()]);
+        settings.set("upstreams", vec!["static://202".to_owned()]);
+        settings.set("reverse_proxy", true);
+        settings.set("trusted_proxy_ips", vec!["127.0.0.1".to_owned()]);
+        settings.set("set_xauthrequest", true);
+        settings.set("pass_access_token", true);
+        settings.set("skip_jwt_bearer_tokens", true);
+        settings.set("bearer_token_login_fallback", false);
+        settings.set("skip_provider_button", true);
+        settings
+    }
+}
+
+impl OAuth2Proxy {
+    /// Starts it as `setup` says, with `change` made to its settings.
+    ///
+    /// # Errors
+    /// When it is not installed or does not come up.
+    pub async fn start(setup: &Setup, change: impl FnOnce(&mut Settings)) -> Outcome<Self> {
+        let (port, scratch) = (free_port()?, Scratch::new("oauth2-proxy")?);
+        let mut settings = setup.settings(port);
+        change(&mut settings);
+        let file = scratch.write("oauth2-proxy.cfg", settings.text())?;
+        let arguments = [format!("--config={}", file.display())];
+        let program = tool("oauth2-proxy", "OAUTH2_PROXY")?;
+        let mut process = Process::start("oauth2-proxy", program.as_os_str(), arguments, &BTreeMap::new())?;
+        let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
+        let url = format!("http://127.0.0.1:{port}/ping");
+        process
+            .wait_for("ready", async |_| {
+                http.get(&url).send().await.ok().filter(|answer| answer.status().is_success()).map(|_| ())
+            })
+            .await?;
+        Ok(Self { process, port, _scratch: scratch })
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
