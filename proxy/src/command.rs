@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     edge,
     keys::KeyRing,
-    reload::{Reload, Source},
+    reload::{Reload, Source, load},
 };
 
 mod keys_status;
@@ -52,8 +52,8 @@ const EXIT_UNAVAILABLE: u8 = 69;
 /// Runs the proxy.
 #[must_use]
 pub fn serve(source: Source) -> ExitCode {
-    let config = match source.load() {
-        Ok((_, config)) => config,
+    let (raw, config) = match load(&source) {
+        Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
     let filter = match telemetry::init(config.log.format, &config.log.filter) {
@@ -70,7 +70,7 @@ pub fn serve(source: Source) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        edge::run(config, Reload::new(source, filter)?, shutdown).await.map_err(std::io::Error::from)
+        edge::run(config, Reload::new(source, &raw, filter)?, shutdown).await.map_err(std::io::Error::from)
     });
     match outcome {
         Ok(drained) => {
@@ -85,7 +85,7 @@ pub fn serve(source: Source) -> ExitCode {
 #[must_use]
 #[expect(clippy::print_stdout, reason = "printing is what the command is for")]
 pub fn check(source: &Source) -> ExitCode {
-    match source.load() {
+    match load(source) {
         Ok((raw, _)) => match toml::to_string(&raw) {
             Ok(text) => {
                 println!("{text}");
@@ -106,7 +106,7 @@ pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
             println!("{}", KeyRing::generate_line().expose());
             ExitCode::SUCCESS
         }
-        KeysAction::Status { json } => match source.load() {
+        KeysAction::Status { json } => match load(source) {
             Ok((_, config)) => keys_status(&config, json),
             Err(problems) => refuse(&problems),
         },

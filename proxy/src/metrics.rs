@@ -23,6 +23,8 @@ pub struct Metrics {
     pub certificate_ends: Gauge,
     /// `proxy_mcp_enabled`: the master switch.
     pub mcp_enabled: IntGauge,
+    /// `proxy_config_reloads_total`: new configurations, `taken` or `refused`.
+    pub reloads: IntCounterVec,
 }
 
 /// How a request ended.
@@ -61,24 +63,29 @@ impl Metrics {
         let certificate_ends =
             Gauge::new("proxy_certificate_not_after_seconds", "When the certificate ends, unix time.")?;
         let mcp_enabled = IntGauge::new("proxy_mcp_enabled", "Whether MCP routes answer: 1 or 0.")?;
+        let reloads = IntCounterVec::new(
+            Opts::new("proxy_config_reloads_total", "New configurations met while running, by outcome."),
+            &["outcome"],
+        )?;
         let build = IntGauge::with_opts(
             Opts::new("proxy_build_info", "Always 1; the version is the label.")
                 .const_label("version", env!("CARGO_PKG_VERSION")),
         )?;
         build.set(1);
-        let all: [Box<dyn Collector>; 7] = [
+        let all: [Box<dyn Collector>; 8] = [
             Box::new(requests.clone()),
             Box::new(duration.clone()),
             Box::new(upstream.clone()),
             Box::new(in_flight.clone()),
             Box::new(certificate_ends.clone()),
             Box::new(mcp_enabled.clone()),
+            Box::new(reloads.clone()),
             Box::new(build),
         ];
         for metric in all {
             registry.register(metric)?;
         }
-        Ok(Self { registry, requests, duration, upstream, in_flight, certificate_ends, mcp_enabled })
+        Ok(Self { registry, requests, duration, upstream, in_flight, certificate_ends, mcp_enabled, reloads })
     }
 
     /// What `/metrics` serves.

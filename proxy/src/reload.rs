@@ -1,20 +1,19 @@
-//! What can change while we run: the master switch and the log filter. The file is read again when it changes or on
-//! SIGHUP, checked whole, and taken only if it has no problem.
+//! What can change while we run: the master switch and the log filter. `service::reload` reads and checks the file
+//! again; this says what the configuration is, and takes what can change.
 
 use std::{
-    collections::BTreeMap,
     io,
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
+pub use service::reload::Source;
 use service::{
     Shutdown,
     config::{Layers, Problems},
+    reload::Reloadable,
     telemetry::FilterHandle,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use toml::Table;
 
 use crate::{
     config::{
@@ -26,52 +25,28 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How often the file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// Where the configuration comes from, for reading it again.
-#[derive(Debug)]
-pub struct Source {
-    /// The TOML file, if there is one.
-    pub file: Option<PathBuf>,
-    /// The environment at start.
-    pub env: BTreeMap<String, String>,
-}
-
-impl Source {
-    /// Reads and resolves all layers.
-    ///
-    /// # Errors
-    /// With every problem there is.
-    pub fn load(&self) -> Result<(Raw, Config), Problems> {
-        let file = match &self.file {
-            None => None,
-            Some(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Some((path.clone(), text)),
-                Err(error) => {
-                    let mut problems = Problems::default();
-                    problems.push("--config", format!("cannot read {}: {error}", path.display()));
-                    return Err(problems);
-                }
-            },
-        };
-        let in_the_open = file.as_ref().map(|(_, text)| secrets_in(text)).unwrap_or_default();
-        let layers = Layers { prefix: "PROXY", file, env: &self.env, aliases: raw::LEGACY_ENV };
-        let (raw, mut problems) = service::config::load::<Raw>(&layers);
-        for key in in_the_open {
-            problems.push(key, "is a secret: give it in the environment, or as a file of its own");
-        }
-        // The Python mode chose its way to sign in by this; any other than SSO would be another program.
-        if self.env.get("AUTH_TYPE").is_some_and(|kind| kind != "SSO") {
-            problems.push("AUTH_TYPE", "must be SSO or unset: this proxy signs people in with Cognito only");
-        }
-        let config = resolve(&raw, problems)?;
-        Ok((raw, config))
+/// Reads and resolves all layers.
+///
+/// # Errors
+/// With every problem there is.
+pub fn load(source: &Source) -> Result<(Raw, Config), Problems> {
+    let file = source.text().map_err(|problem| {
+        let mut problems = Problems::default();
+        problems.push(problem.key, problem.message);
+        problems
+    })?;
+    let in_the_open = file.as_ref().map(|(_, text)| secrets_in(text)).unwrap_or_default();
+    let layers = Layers { prefix: "PROXY", file, env: &source.env, aliases: raw::LEGACY_ENV };
+    let (raw, mut problems) = service::config::load::<Raw>(&layers);
+    for key in in_the_open {
+        problems.push(key, "is a secret: give it in the environment, or as a file of its own");
     }
-
-    fn modified(&self) -> Option<std::time::SystemTime> {
-        std::fs::metadata(self.file.as_ref()?).and_then(|data| data.modified()).ok()
+    // The Python mode chose its way to sign in by this; any other than SSO would be another program.
+    if source.env.get("AUTH_TYPE").is_some_and(|kind| kind != "SSO") {
+        problems.push("AUTH_TYPE", "must be SSO or unset: this proxy signs people in with Cognito only");
     }
+    let config = resolve(&raw, problems)?;
+    Ok((raw, config))
 }
 
 /// The secrets that stand in the configuration file, which is shown, copied and kept under version control.
@@ -85,56 +60,63 @@ fn secrets_in(file: &str) -> Vec<&'static str> {
 /// Watches the source of a running configuration.
 #[derive(Debug)]
 pub struct Reload {
-    source: Source,
+    watch: service::reload::Reload,
+    running: Table,
     filter: FilterHandle,
-    hangup: Signal,
 }
 
 impl Reload {
-    /// Watches `source`; a new log filter goes to `filter`. From now on SIGHUP is a wish to reload, and ends nothing.
+    /// Watches `source`, from which `running` was read; a new log filter goes to `filter`. From now on SIGHUP is a wish
+    /// to reload, and ends nothing.
     ///
     /// # Errors
     /// When the signal handler cannot be installed.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn new(source: Source, filter: FilterHandle) -> io::Result<Self> {
-        Ok(Self { source, filter, hangup: signal(SignalKind::hangup())? })
+    pub fn new(source: Source, running: &Raw, filter: FilterHandle) -> io::Result<Self> {
+        let running = Table::try_from(running).map_err(io::Error::other)?;
+        Ok(Self { watch: service::reload::Reload::new(source)?, running, filter })
     }
 
-    pub(crate) async fn watch(mut self, mcp_enabled: Arc<AtomicBool>, metrics: Metrics, shutdown: Shutdown) {
-        let mut seen = self.source.modified();
-        loop {
-            let asked = tokio::select! {
-                () = shutdown.wait() => return,
-                _ = self.hangup.recv() => true,
-                () = tokio::time::sleep(LOOK_EVERY) => false,
-            };
-            let modified = self.source.modified();
-            if !asked && modified == seen {
-                continue;
-            }
-            seen = modified;
-            match self.source.load() {
-                Ok((_, config)) => {
-                    switch(&mcp_enabled, &metrics, config.mcp_enabled);
-                    if let Err(error) = self.filter.set(&config.log.filter) {
-                        tracing::error!(%error, "log filter not changed");
-                    }
-                    tracing::info!(
-                        "configuration reloaded: mcp.enabled and log.filter; other keys need a restart"
-                    );
-                }
-                Err(problems) => {
-                    for problem in &problems {
-                        tracing::error!(
-                            key = problem.key,
-                            problem = problem.message,
-                            "new configuration refused"
-                        );
-                    }
-                }
+    pub(crate) async fn watch(self, mcp_enabled: Arc<AtomicBool>, metrics: Metrics, shutdown: Shutdown) {
+        let Self { watch, running, filter } = self;
+        watch.watch(Live { filter, mcp_enabled, metrics }, running, shutdown).await;
+    }
+}
+
+/// What of the running proxy can change.
+struct Live {
+    filter: FilterHandle,
+    mcp_enabled: Arc<AtomicBool>,
+    metrics: Metrics,
+}
+
+impl Reloadable for Live {
+    type Config = Config;
+
+    const LIVE: &'static [&'static str] = &["mcp.enabled", "log.filter"];
+
+    fn load(&self, source: &Source) -> Result<(Table, Config), Problems> {
+        let (raw, config) = load(source)?;
+        match Table::try_from(&raw) {
+            Ok(written) => Ok((written, config)),
+            Err(error) => {
+                let mut problems = Problems::default();
+                problems.push("config", format!("cannot be shown: {error}"));
+                Err(problems)
             }
         }
+    }
+
+    fn take(&mut self, config: Config) {
+        switch(&self.mcp_enabled, &self.metrics, config.mcp_enabled);
+        if let Err(error) = self.filter.set(&config.log.filter) {
+            tracing::error!(%error, "log filter not changed");
+        }
+    }
+
+    fn attempted(&self, outcome: &'static str) {
+        self.metrics.reloads.with_label_values(&[outcome]).inc();
     }
 }

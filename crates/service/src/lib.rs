@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! main ── config      defaults < file < environment; every problem at once, or a whole, valid value
+//!    ├─── reload      the configuration read again while running, taken whole or not at all
 //!    ├─── telemetry   log format and a filter that can change while running
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
@@ -14,6 +15,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+pub mod reload;
 pub mod secret;
 pub mod serve;
 mod shutdown;
