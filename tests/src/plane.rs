@@ -8,7 +8,8 @@
 //! | `server`, `front` | the two listeners; the front's token check |
 //! | `api` | one request in Django's order: route, middleware, authenticate, permit, throttle, method, view |
 //! | `route`, `access`, `throttle` | what is asked for; who asks and may they; how often |
-//! | `projects`, `work_items`, `account` | the views |
+//! | `projects`, `work_items`, `account` | the views of `/api/v1` and of the caller's own things |
+//! | `app` | the web application's lists with their filters, orders and searches |
 //! | `pages`, `rows` | the paging envelope; `fields`, `expand`, `order_by` |
 //! | `world`, `seed` | users, workspaces, projects; their start values, from the captures in `tests/fixtures/plane` |
 //!
@@ -18,6 +19,7 @@ mod access;
 mod account;
 mod answer;
 mod api;
+mod app;
 mod front;
 mod pages;
 mod projects;

@@ -66,6 +66,12 @@ impl Answer {
         Self::json(StatusCode::NOT_FOUND, json!({"error": error}))
     }
 
+    /// As the app API says that there is no such row.
+    pub(super) fn no_object() -> Self {
+        let error = "The required object does not exist.";
+        Self::json(StatusCode::NOT_FOUND, json!({"error": error}))
+    }
+
     pub(super) fn no_route() -> Self {
         Self::json(StatusCode::NOT_FOUND, json!({"error": "Page not found."}))
     }

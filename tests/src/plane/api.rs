@@ -14,7 +14,7 @@ use super::rows::{Query, Scope};
 use super::seed::capture;
 use super::throttle::Throttle;
 use super::world::World;
-use super::{Fault, PlaneAuth, PlaneOptions, SeenRequest, account, projects, work_items};
+use super::{Fault, PlaneAuth, PlaneOptions, SeenRequest, account, app, projects, work_items};
 
 /// All that changes while the double runs.
 #[derive(Debug)]
@@ -169,6 +169,10 @@ impl State {
             (App::ApiTokens, &Method::POST) => account::mint(&mut self.world, &caller.user, &call.body, now),
             (App::ApiToken(id), &Method::GET) => account::token(&self.world, &caller.user, id),
             (App::ApiToken(id), &Method::DELETE) => account::delete_token(&mut self.world, &caller.user, id),
+            (App::In(place), &Method::GET) => {
+                let caller = app::Caller { world: &self.world, user: &caller.user, now };
+                app::view(caller, place, &Query::parse(&call.query))
+            }
             (_, method) => Err(Answer::no_method(method)),
         }
     }

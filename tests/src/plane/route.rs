@@ -1,11 +1,13 @@
 //! Plane's URL table: from a path to what is asked for.
 
+use super::app::route::Place;
+
 /// One endpoint with the ids in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `/api/instances/`, open to everybody.
     Instance,
-    /// App API: `/api/users/…`, session only.
+    /// App API: `/api/users/…` and `/api/workspaces/…`, session only.
     App(App),
     /// `/api/v1/users/me/`
     Me,
@@ -23,6 +25,8 @@ pub(super) enum App {
     Workspaces,
     ApiTokens,
     ApiToken(String),
+    /// Something in a workspace.
+    In(Place),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +116,7 @@ impl Route {
             ["v1", "workspaces", slug, ref rest @ ..] => {
                 Some(Self::Workspace { slug: slug.to_owned(), part: WorkspacePart::of(rest)? })
             }
-            _ => None,
+            _ => Place::of(&segments).map(|place| Self::App(App::In(place))),
         }
     }
 }

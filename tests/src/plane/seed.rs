@@ -9,7 +9,12 @@ use super::world::{Cycle, Project, Role, User, Workspace, World, set, text};
 /// The body of a captured response.
 macro_rules! capture {
     ($name:literal) => {
-        $crate::plane::seed::body(include_str!(concat!("../../fixtures/plane/", $name, ".json")))
+        $crate::plane::seed::body(include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/fixtures/plane/",
+            $name,
+            ".json"
+        )))
     };
 }
 pub(super) use capture;
@@ -121,6 +126,7 @@ fn engineering(row: Value, members: HashMap<String, Role>) -> Project {
         comments: array(results(capture!("list_work_item_comments"))),
         links: array(results(capture!("list_work_item_links"))),
         activities: array(results(capture!("list_work_item_activities"))),
+        attachments: Vec::new(),
         relations: HashMap::from([(BUSY_ITEM.to_owned(), capture!("list_work_item_relations"))]),
         intake: array(results(capture!("list_intake_issues"))),
     }

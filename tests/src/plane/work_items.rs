@@ -143,11 +143,16 @@ pub(super) fn attached(
 
 /// Related items by kind of relation; an item without any has every kind, empty.
 pub(super) fn relations(project: &Project, item: &str) -> Answer {
-    let none = || capture!("list_relations_unknown");
-    Answer::ok(project.relations.get(item).cloned().unwrap_or_else(none))
+    Answer::ok(relations_of(project, item))
 }
 
-fn hit(slug: &str, project: &Project, item: &Value) -> Value {
+/// Every kind of relation with the related items' ids.
+pub(super) fn relations_of(project: &Project, item: &str) -> Value {
+    let none = || capture!("list_relations_unknown");
+    project.relations.get(item).cloned().unwrap_or_else(none)
+}
+
+pub(super) fn hit(slug: &str, project: &Project, item: &Value) -> Value {
     json!({
         "name": item.get("name"),
         "id": item.get("id"),
@@ -158,12 +163,12 @@ fn hit(slug: &str, project: &Project, item: &Value) -> Value {
     })
 }
 
-fn sequence(item: &Value) -> Option<i64> {
+pub(super) fn sequence(item: &Value) -> Option<i64> {
     item.get("sequence_id").and_then(Value::as_i64)
 }
 
 /// The whole numbers in a text: not the digits inside a word.
-fn numbers(text: &str) -> Vec<i64> {
+pub(super) fn numbers(text: &str) -> Vec<i64> {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter_map(|word| word.parse().ok()).collect()
 }
 

@@ -94,6 +94,7 @@ pub(super) struct Project {
     pub(super) comments: Vec<Value>,
     pub(super) links: Vec<Value>,
     pub(super) activities: Vec<Value>,
+    pub(super) attachments: Vec<Value>,
     /// Relations object by work item id.
     pub(super) relations: HashMap<String, Value>,
     pub(super) intake: Vec<Value>,
