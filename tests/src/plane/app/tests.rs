@@ -51,7 +51,7 @@ async fn each_filter_of_a_project_list_holds() {
     let bench = Bench::new().await;
     for (query, wanted) in [
         (format!("state={IN_PROGRESS}"), vec![21, 15, 9, 3, 1]),
-        ("state_group=completed,cancelled&priority=high,urgent".to_owned(), vec![23 - 1, 17, 16, 11]),
+        ("state_group=completed,cancelled&priority=high,urgent".to_owned(), vec![22, 17, 16, 11]),
         (format!("assignees={BOB}&priority=low"), vec![24, 14, 9]),
         (format!("labels={SECURITY}&priority=none"), vec![20, 15]),
         (format!("cycle={SPRINT}&priority=high"), vec![7, 2, 1]),
@@ -93,7 +93,7 @@ async fn expressions_are_evaluated_and_unknown_lookups_are_refused() {
         (json!({"priority__in": "urgent,high", "state_group": "started"}), vec![21, 12, 6, 1]),
         (
             json!({"and": [{"label_id__in": SECURITY}, {"not": {"priority__in": "low,medium,none"}}]}),
-            vec![16, 12, 11],
+            vec![16, 12, 11, 7],
         ),
         (json!({"or": [{"cycle_id": SPRINT}, {"module_id": MODULE}]}), (1..=15).rev().collect()),
         (json!({"target_date__range": "2026-11-21,2026-11-22"}), vec![2, 1]),
