@@ -4,6 +4,7 @@
 //! address, where the reverse proxy turns it into an identity; or the API key, never both), reuses the caller's
 //! session, and comes back as a typed [shape](shapes) or a [`PlaneError`].
 
+mod answers;
 pub mod budget;
 pub mod error;
 pub mod path;
@@ -21,6 +22,8 @@ use service::{Clock, Secret};
 use url::Url;
 
 pub use error::PlaneError;
+
+use answers::{Answers, Question};
 use path::{Path, Slug};
 use session::Session;
 
@@ -48,7 +51,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Memory {
     sessions: Cache<Account, Arc<Session>>,
     budgets: Cache<Account, Arc<budget::Budget>>,
-    projects: Cache<(Account, Slug), Arc<Vec<shapes::Project>>>,
+    answers: Answers,
 }
 
 /// The client. One a thread (connections belong to a runtime), all over one [`Memory`].
@@ -67,7 +70,7 @@ impl Memory {
         Self {
             sessions: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(SESSION_IDLE).build(),
             budgets: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(2 * NAMES_FRESH).build(),
-            projects: Cache::builder().max_capacity(1_000).time_to_live(NAMES_FRESH).build(),
+            answers: Answers::new(),
         }
     }
 }
@@ -103,23 +106,17 @@ impl Plane {
         self.clock.now()
     }
 
-    /// Asks Plane as `caller` and reads the answer as `T`.
+    /// Asks Plane as `caller` and reads the answer as `T`. Parallel calls of the same caller for the same share one
+    /// request.
     ///
     /// # Errors
     /// See [`PlaneError`].
     pub async fn ask<T: DeserializeOwned>(&self, caller: &Caller, path: Path) -> Result<T, PlaneError> {
-        let started = Instant::now();
-        let result = self.ask_within_budget(caller, &path.into_text()).await;
-        let outcome = result.as_ref().map_or_else(PlaneError::reason, |_| "ok");
-        self.metrics.plane_request(outcome, started.elapsed());
-        let body = result.inspect_err(|error| {
-            tracing::debug!(request.id = caller.request_id, outcome, error = error as &dyn std::error::Error);
-        })?;
-        serde_json::from_slice(&body).map_err(|error| PlaneError::Unexpected(shape_of(&error)))
+        self.ask_kept(caller, path, Duration::ZERO).await
     }
 
     /// [`Plane::ask`], with an answer that may be up to `keep` old: for names and lists that change rarely. What is kept
-    /// belongs to this caller alone, and parallel calls share one request.
+    /// belongs to this caller alone.
     ///
     /// # Errors
     /// See [`PlaneError`].
@@ -129,8 +126,28 @@ impl Plane {
         path: Path,
         keep: Duration,
     ) -> Result<T, PlaneError> {
-        let _ = keep;
-        self.ask(caller, path).await
+        let path = path.into_text();
+        let account = caller.credential.account();
+        let session = match &caller.credential {
+            Credential::Identity(_) => self.session(account).await.id(),
+            Credential::ApiKey(_) => 0,
+        };
+        let question = Question { account, session, path: path.clone() };
+        let ask = async {
+            let started = Instant::now();
+            let result = self.ask_within_budget(caller, &path).await;
+            let outcome = result.as_ref().map_or_else(PlaneError::reason, |_| "ok");
+            self.metrics.plane_request(outcome, started.elapsed());
+            result.inspect_err(|error| {
+                tracing::debug!(
+                    request.id = caller.request_id,
+                    outcome,
+                    error = error as &dyn std::error::Error
+                );
+            })
+        };
+        let body = self.memory.answers.answer(question, keep, &*self.clock, ask).await?;
+        serde_json::from_slice(&body).map_err(|error| PlaneError::Unexpected(shape_of(&error)))
     }
 
     /// The projects `caller` can see in a workspace, by name only, remembered for a minute.
@@ -141,20 +158,18 @@ impl Plane {
         &self,
         caller: &Caller,
         slug: &Slug,
-    ) -> Result<Arc<Vec<shapes::Project>>, PlaneError> {
-        let key = (caller.credential.account(), slug.clone());
-        if let Some(known) = self.memory.projects.get(&key).await {
-            return Ok(known);
-        }
+    ) -> Result<Vec<shapes::Project>, PlaneError> {
         // 1000 is the longest page Plane gives; no workspace of a team has more projects.
         let path = Path::workspace(slug)
             .literal("projects/")
             .query("per_page", "1000")
             .query("fields", "id,identifier,name,is_member");
-        let page: shapes::Page<shapes::Project> = self.ask(caller, path).await?;
-        let names = Arc::new(page.results);
-        self.memory.projects.insert(key, names.clone()).await;
-        Ok(names)
+        let page: shapes::Page<shapes::Project> = self.ask_kept(caller, path, NAMES_FRESH).await?;
+        Ok(page.results)
+    }
+
+    async fn session(&self, account: Account) -> Arc<Session> {
+        self.memory.sessions.get_with(account, async { Arc::new(Session::new()) }).await
     }
 
     /// Sends the request, waiting for the budget; a 429 is waited out once when that is short.
@@ -199,7 +214,7 @@ impl Plane {
                 read(answer, Mode::ApiKey).await
             }
             Credential::Identity(user) => {
-                let session = self.memory.sessions.get_with(account, async { Arc::default() }).await;
+                let session = self.session(account).await;
                 let bearer = secret_value("Bearer ", &user.id_token)?;
                 self.ask_in_session(caller, path, &bearer, &session, budget).await
             }
@@ -245,7 +260,7 @@ impl Plane {
         }
     }
 
-    /// Forgets the session of an account that turned out to be somebody else's.
+    /// Forgets the session of an account that turned out to be somebody else's, and with it what was answered in it.
     pub async fn forget_session(&self, caller: &Caller) {
         self.memory.sessions.invalidate(&caller.credential.account()).await;
     }

@@ -1,16 +1,18 @@
 //! What can go wrong between the adapter and Plane.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
 
-/// A request to Plane that gave no usable answer. `Display` is for the log and holds no token and no query.
-#[derive(Debug, Error)]
+/// A request to Plane that gave no usable answer. `Display` is for the log and holds no token and no query. Clones
+/// tell the same failure to everybody who waited for the answer.
+#[derive(Clone, Debug, Error)]
 pub enum PlaneError {
     /// No connection, or it broke.
     #[error("plane cannot be reached")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(#[source] Arc<reqwest::Error>),
     /// Plane did not answer within `plane.timeout_seconds`.
     #[error("plane timed out")]
     TimedOut,
@@ -71,6 +73,6 @@ impl From<reqwest::Error> for PlaneError {
             return Self::TimedOut;
         }
         // The URL holds search words; the log must not.
-        Self::Unreachable(error.without_url())
+        Self::Unreachable(Arc::new(error.without_url()))
     }
 }

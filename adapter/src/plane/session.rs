@@ -1,5 +1,6 @@
 //! A user's session at Plane: two cookies kept between calls, so that Plane gets one session a user, not one a call.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use http::header::{HeaderMap, SET_COOKIE};
@@ -10,8 +11,9 @@ const KEPT: [&str; 2] = ["session-id", "csrftoken"];
 const VALUE_BYTES: usize = 1024;
 
 /// The cookies of one user.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Session {
+    id: u64,
     cookies: Mutex<Cookies>,
     /// Held while the first request of a user is under way, so that a burst opens one session.
     opening: tokio::sync::Mutex<()>,
@@ -32,6 +34,18 @@ impl std::fmt::Debug for Cookies {
 }
 
 impl Session {
+    /// A session not yet opened.
+    pub(super) fn new() -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        Self { id, cookies: Mutex::default(), opening: tokio::sync::Mutex::default() }
+    }
+
+    /// Unlike any other session's of this process; never 0.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The `Cookie` header to send, if there is a session.
     pub(super) fn header(&self) -> Option<String> {
         let cookies = self.lock();
@@ -96,14 +110,14 @@ mod tests {
 
     #[test]
     fn only_planes_own_cookies_are_kept() {
-        let session = Session::default();
+        let session = Session::new();
         session.store(&answer(&["session-id=abc; Path=/; HttpOnly", "_oauth2_proxy=x", "csrftoken=def"]));
         assert_eq!(session.header().unwrap(), "session-id=abc; csrftoken=def");
     }
 
     #[test]
     fn a_newer_session_survives_the_end_of_an_older_one() {
-        let session = Session::default();
+        let session = Session::new();
         session.store(&answer(&["session-id=old"]));
         let sent = session.header().unwrap();
         session.store(&answer(&["session-id=new"]));
@@ -115,14 +129,14 @@ mod tests {
 
     #[test]
     fn no_cookie_value_is_ever_printed() {
-        let session = Session::default();
+        let session = Session::new();
         session.store(&answer(&["session-id=verysecret"]));
         assert!(!format!("{session:?}").contains("verysecret"));
     }
 
     #[tokio::test]
     async fn only_the_first_request_opens_the_session() {
-        let session = Session::default();
+        let session = Session::new();
         let guard = session.open().await;
         assert!(guard.is_some());
         session.store(&answer(&["session-id=abc"]));

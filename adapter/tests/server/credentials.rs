@@ -8,12 +8,51 @@ use crate::client::{Stack, call, text_of};
 #[tokio::test]
 async fn a_signed_in_user_is_one_session_however_many_calls() {
     let stack = Stack::start().await;
-    let calls = (0..10).map(|_| stack.answer("list_projects", json!({"workspace_slug": "acme"})));
-    futures_util::future::join_all(calls).await;
-    assert_eq!(stack.plane.sessions(), 1);
+    let list = |page: u32| stack.answer("list_projects", json!({"workspace_slug": "acme", "per_page": page}));
+    futures_util::future::join_all((1..=10).map(list)).await;
+    assert_eq!((stack.plane.seen().len(), stack.plane.sessions()), (10, 1));
     for seen in stack.plane.seen().iter().skip(1) {
         assert_eq!(seen.header("cookie"), Some("session-id=s1"), "foreign cookies are not kept");
     }
+}
+
+#[tokio::test]
+async fn the_same_call_at_the_same_time_is_asked_with_each_users_own_token() {
+    let stack = Stack::start().await;
+    let call = |user: &str| {
+        let body = call("list_projects", &json!({"workspace_slug": "acme"}));
+        stack.result_of(stack.post(body).bearer_auth(stack.pool.id_token(user)))
+    };
+    let calls = (0..20).map(|number| call(if number % 2 == 0 { "alice" } else { "bob" }));
+    for result in futures_util::future::join_all(calls).await {
+        assert_eq!(result["isError"], false, "{result}");
+    }
+    let seen = stack.plane.seen();
+    for user in ["alice", "bob"] {
+        let token = format!("Bearer {}", stack.pool.id_token(user));
+        assert!(seen.iter().any(|seen| seen.header("authorization") == Some(&token)), "nothing for {user}");
+    }
+    assert_eq!(stack.plane.sessions(), 2);
+}
+
+#[tokio::test]
+async fn kept_names_are_asked_for_by_each_user_and_again_after_a_minute() {
+    let stack = Stack::with("workspace_slug = \"acme\"\n", Plane::of_alice()).await;
+    let items = |user: &str, page: u32| {
+        let body = call("list_work_items", &json!({"project": "ENG", "per_page": page}));
+        stack.result_of(stack.post(body).bearer_auth(stack.pool.id_token(user)))
+    };
+    let asked = || {
+        let seen = stack.plane.seen();
+        seen.iter().filter(|seen| seen.path == "/api/v1/workspaces/acme/projects/").count()
+    };
+    futures_util::future::join_all([items("alice", 1), items("bob", 1), items("alice", 2), items("bob", 2)])
+        .await;
+    items("alice", 3).await;
+    assert_eq!(asked(), 2, "one request a user");
+    stack.clock.advance(std::time::Duration::from_secs(60));
+    items("alice", 4).await;
+    assert_eq!(asked(), 3);
 }
 
 #[tokio::test]
