@@ -7,9 +7,9 @@ mod arguments;
 mod failure;
 #[allow(dead_code, reason = "used by the lists being written")]
 mod kept;
+mod markdown;
 #[allow(dead_code, reason = "used by the lists being written")]
 mod names;
-mod plain_text;
 mod projects;
 mod users;
 mod work_items;

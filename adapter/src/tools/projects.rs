@@ -6,7 +6,7 @@ mod scope;
 use serde::Serialize;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Call, Entry, Failure, plain_text, work_items, workspaces};
+use super::{Action, Call, Entry, Failure, markdown, work_items, workspaces};
 use crate::plane::path::Path;
 use crate::plane::shapes::{Page, Project};
 
@@ -85,7 +85,7 @@ impl Row {
             identifier: project.identifier,
             name: project.name,
             id: project.id,
-            description: description.map(|text| plain_text::cut(text.trim(), DESCRIPTION)),
+            description: description.map(|text| markdown::cut(text.trim(), DESCRIPTION)),
             visibility: match project.network {
                 Some(0) => Some("secret"),
                 Some(2) => Some("public"),

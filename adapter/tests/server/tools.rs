@@ -133,7 +133,7 @@ async fn a_work_item_is_retrieved_by_key_in_any_case() {
     assert_eq!(item["id"], ITEM);
     assert_eq!(item["state"], "In Progress");
     assert_eq!(item["state_group"], "started");
-    assert_eq!(item["description"], "Details for item 1.\n- step one\n- step two");
+    assert_eq!(item["description"], "Details for **item 1**.\n\n- step one\n- step two");
     let [seen] = stack.plane.seen().try_into().unwrap();
     assert_eq!(seen.path, "/api/v1/workspaces/acme/work-items/ENG-1/");
 }

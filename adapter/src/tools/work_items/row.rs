@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::plane::shapes::{Reference, WorkItem};
-use crate::tools::plain_text;
+use crate::tools::markdown;
 
 /// Longest description in a list.
 const LISTED_DESCRIPTION: usize = 500;
@@ -57,7 +57,7 @@ impl Row {
             project.as_ref().zip(item.sequence_id).map(|(project, number)| format!("{project}-{number}"));
         let parent = item.parent.as_ref().and_then(|parent| parent_of(parent, &item, project.as_deref()));
         let state = item.state.as_ref();
-        let description = item.description_html.as_deref().map(plain_text::of_html);
+        let description = item.description_html.as_deref().map(markdown::of_html);
         Self {
             state_group: state.and_then(|state| state.thing()?.group.clone()),
             state: state.and_then(Reference::label),
@@ -73,7 +73,7 @@ impl Row {
             completed_at: item.completed_at,
             created_at: item.created_at,
             updated_at: item.updated_at,
-            description: description.filter(|text| !text.is_empty()).map(|text| plain_text::cut(&text, most)),
+            description: description.filter(|text| !text.is_empty()).map(|text| markdown::cut(&text, most)),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Plane's HTML descriptions as short plain text.
+//! HTML as plain text, in one pass that nothing can upset: for what the converter should not see.
 
 /// Tags that end a line.
-const BLOCKS: [&str; 14] =
-    ["p", "div", "br", "li", "ul", "ol", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote"];
+const BLOCKS: [&str; 16] =
+    ["p", "div", "br", "li", "ul", "ol", "tr", "pre", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote"];
 
 /// Drops the tags, keeps the lines, reads the usual entities.
 pub(super) fn of_html(html: &str) -> String {
@@ -50,16 +50,6 @@ fn push(text: &mut String, piece: &str) {
     }
 }
 
-/// Cuts at `most` characters, with a mark that says how much is missing.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    let missing = text.chars().count().saturating_sub(most);
-    if missing == 0 {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most).collect();
-    format!("{kept}… [{missing} more characters]")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,11 +65,5 @@ mod tests {
         assert_eq!(of_html("a &amp;lt; b &lt;i&gt;"), "a &lt; b <i>");
         assert_eq!(of_html("a <b"), "a");
         assert_eq!(of_html("<p></p>"), "");
-    }
-
-    #[test]
-    fn long_text_is_cut_with_a_mark() {
-        assert_eq!(cut("äöü", 3), "äöü");
-        assert_eq!(cut("äöüß", 3), "äöü… [1 more characters]");
     }
 }
