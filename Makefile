@@ -2,16 +2,19 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help check test demo e2e fuzz bench chart tools fmt
+.PHONY: help check test conformance demo e2e fuzz bench chart tools fmt
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 check: ## Format, lints, docs, layout rules, dependencies; warnings are errors
 	@bash tests/tools/run-check.sh
 
 test: ## Install what is missing, then unit, integration and real-client tests
 	@bash tests/tools/run-tests.sh
+
+conformance: ## The official MCP conformance suite alone, as `make test` runs it among the others
+	@bash tests/tools/run-conformance.sh
 
 demo: ## Start the whole thing on this machine and sign a client in (ONCE=1: exit after it)
 	cargo build --locked -p mcp-edge-proxy -p plane-mcp-adapter -p stack --bins
@@ -31,7 +34,7 @@ chart: ## Lint the Helm chart and render it with each of its example values
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote chromium cargo-deny
+	@bash tests/tools/install.sh valkey python mcp-remote chromium conformance cargo-deny
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs the tools the tests need, pinned, under target/tools. Quick when they are there.
-# Usage: install.sh [valkey] [python] [mcp-remote] [chromium] [cargo-deny] [helm]   (default: what `make test` needs)
+# Usage: install.sh [valkey] [python] [mcp-remote] [chromium] [conformance] [cargo-deny] [helm]   (default: what `make test` needs)
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-[ $# -gt 0 ] || set -- valkey python mcp-remote chromium
+[ $# -gt 0 ] || set -- valkey python mcp-remote chromium conformance
 for tool in "$@"; do
   script="$HERE/install-$tool.sh"
   [ -f "$script" ] || fail "there is no tool called '$tool'"
