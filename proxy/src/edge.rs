@@ -146,11 +146,12 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
     let leeway = config.cognito.clock_leeway;
     let bearers = config.cognito.bearers.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
-    let provider = cognito_provider(config.cognito)?;
+    let provider = cognito_provider(&config.cognito)?;
     let vault = Vault::new(
         Arc::clone(&store),
         Arc::clone(&ring),
-        Arc::clone(&provider),
+        // Its own: connections end with the runtime they were made on, and refreshes outlive the serving threads.
+        cognito_provider(&config.cognito)?,
         Arc::clone(&verifier),
         Arc::clone(clock),
         policy,
@@ -255,19 +256,18 @@ fn cognito_keys(
     Ok((keys, Arc::new(verifier)))
 }
 
-fn cognito_provider(settings: config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
-    let http = http_client(&settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
-    let issuer =
-        settings.issuers.into_iter().next().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
+fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
+    let http = http_client(settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
+    let issuer = settings.issuers.first().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
     Ok(Arc::new(Cognito::new(CognitoSettings {
-        issuer,
+        issuer: issuer.clone(),
         authorization_endpoint: None,
         token_endpoint: None,
         revocation_endpoint: None,
-        client_id: settings.client_id,
-        client_secret: settings.client_secret,
-        redirect_uri: settings.redirect_uri,
-        scopes: settings.scopes,
+        client_id: settings.client_id.clone(),
+        client_secret: settings.client_secret.clone(),
+        redirect_uri: settings.redirect_uri.clone(),
+        scopes: settings.scopes.clone(),
         forward_resource: settings.forward_resource,
         http: http.build().map_err(while_("set up the client for cognito"))?,
     })))
