@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{
     config::{self, Config, RouteKind},
-    limits::Limiter,
+    limits::{Limiter, Rate, SharedLimiter},
     metrics::Metrics,
     oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
     pipeline::{
@@ -160,6 +160,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let tokens = Arc::new(tokens);
     let mut settings = oauth_settings(&config.server, &config.routes, config.oauth);
     settings.registrations_per_minute = config.limits.registrations_per_minute;
+    settings.registrations_per_hour = config.limits.registrations_per_hour;
     let parts = Parts {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
@@ -185,8 +186,13 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         tokens,
         bearers,
         vault,
-        by_session: Limiter::new(per_session, per_session.div_ceil(4), Arc::clone(clock)),
-        by_address: Limiter::new(per_address, per_address.div_ceil(2), Arc::clone(clock)),
+        by_session: Limiter::new(Rate::per_minute(per_session, per_session.div_ceil(4)), Arc::clone(clock)),
+        by_address: SharedLimiter::new(
+            "oauth",
+            Rate::per_minute(per_address, per_address.div_ceil(2)),
+            Arc::clone(&store),
+            Arc::clone(clock),
+        ),
         metrics,
         mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
