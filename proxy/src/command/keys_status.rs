@@ -29,7 +29,7 @@ struct KeyUse {
     configured: bool,
     /// How many records it sealed.
     records: usize,
-    /// The same by kind: `session`, `grant`, ….
+    /// The same by kind: `session`, `grant`, `approvals`, ….
     by_kind: BTreeMap<String, usize>,
 }
 
@@ -123,11 +123,15 @@ mod tests {
             sealed(&store, "new", name).await;
         }
         sealed(&store, "old", "session:3").await;
+        sealed(&store, "old", "approvals:1").await;
         store.put("client:1", "{\"plain\":1}".into(), Duration::from_secs(60)).await.unwrap();
         let status = KeysStatus::of(&store, &ring(&["new", "old", "older"])).await.unwrap();
         let text = status.to_string();
         assert!(!status.lacks_a_key());
-        assert!(text.contains("3  1 grant, 2 session") && text.contains("1  1 session"), "{text}");
+        assert!(
+            text.contains("3  1 grant, 2 session") && text.contains("2  1 approvals, 1 session"),
+            "{text}"
+        );
         assert!(text.lines().any(|line| line.starts_with("older") && line.contains("0")), "{text}");
         let json = serde_json::to_value(&status).unwrap();
         assert_eq!((&json["keys"][0]["id"], &json["keys"][0]["records"]), (&"new".into(), &3.into()));

@@ -17,6 +17,7 @@ use super::browser::Browser;
 use super::error::OAuthError;
 use super::opaque::{fingerprint, same};
 use super::parameters::Parameters;
+use super::records::Held;
 use super::redirect::RedirectUri;
 use super::{OAuth, OAuthRequest};
 use crate::keys::Purpose;
@@ -96,7 +97,10 @@ impl OAuth {
         match self.records.read::<u64>(Purpose::Approval, &mark).await {
             Ok(None) => true,
             // In the same second counts as before.
-            Ok(Some(withdrawn)) => newest > withdrawn.value,
+            Ok(Some(withdrawn)) => {
+                self.seal_anew(&mark, &withdrawn, withdrawn.value).await;
+                newest > withdrawn.value
+            }
             Err(error) => {
                 report(&error);
                 false
@@ -170,16 +174,33 @@ impl OAuth {
             return Vec::new();
         }
         let key = approvals_key(browser, client);
-        let mut approvals = match self.records.read::<Vec<Approval>>(Purpose::Approval, &key).await {
-            Ok(held) => held.map(|held| held.value).unwrap_or_default(),
+        let held = match self.records.read::<Vec<Approval>>(Purpose::Approval, &key).await {
+            Ok(Some(held)) => held,
+            Ok(None) => return Vec::new(),
             Err(error) => {
                 report(&error);
-                Vec::new()
+                return Vec::new();
             }
         };
+        let newest = held.value.iter().map(|one| one.given).max().unwrap_or_default();
+        self.seal_anew(&key, &held, newest).await;
         let now = self.clock.unix();
+        let mut approvals = held.value;
         approvals.retain(|one| !one.has_expired(now));
         approvals
+    }
+
+    /// Seals a record with the current key, so that the old one can go. It ends when it would have, counted from when it
+    /// was written (unix seconds). Best effort: the old key still opens it.
+    async fn seal_anew<T: Serialize>(&self, key: &str, held: &Held<T>, written: u64) {
+        if held.current {
+            return;
+        }
+        let left = written.saturating_add(LIFETIME.as_secs()).saturating_sub(self.clock.unix());
+        let anew = (&held.stored, &held.value);
+        if let Err(error) = self.records.swap(Purpose::Approval, key, anew, Duration::from_secs(left)).await {
+            tracing::warn!(reason = error.reason(), "an approval was not sealed with the current key");
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Held<T> {
     pub(super) value: T,
     /// The record as stored.
     pub(super) stored: Bytes,
+    /// Whether the current key sealed it.
+    pub(super) current: bool,
 }
 
 /// Sealed records. Each is sealed with its key as associated data, so that none can be moved to another's place.
@@ -52,8 +54,8 @@ impl Records {
         key: &str,
     ) -> Result<Option<Held<T>>, OAuthError> {
         let Some(stored) = self.store.get(key).await? else { return Ok(None) };
-        let value = self.open(purpose, key, &stored)?;
-        Ok(Some(Held { value, stored }))
+        let (value, current) = self.open(purpose, key, &stored)?;
+        Ok(Some(Held { value, stored, current }))
     }
 
     /// Reads and deletes a sealed record: exactly one caller gets it.
@@ -63,7 +65,7 @@ impl Records {
         key: &str,
     ) -> Result<Option<T>, OAuthError> {
         match self.store.take(key).await? {
-            Some(stored) => self.open(purpose, key, &stored).map(Some),
+            Some(stored) => self.open(purpose, key, &stored).map(|(value, _)| Some(value)),
             None => Ok(None),
         }
     }
@@ -96,14 +98,22 @@ impl Records {
         Ok(Bytes::from(self.keys.seal(purpose, key.as_bytes(), &plain)))
     }
 
-    /// A record that cannot be read is our fault, not the client's, and stays where it is: the key may come back.
-    fn open<T: DeserializeOwned>(&self, purpose: Purpose, key: &str, blob: &[u8]) -> Result<T, OAuthError> {
+    /// What a record says, and whether the current key sealed it. One that cannot be read is our fault, not the client's,
+    /// and stays where it is: the key may come back.
+    fn open<T: DeserializeOwned>(
+        &self,
+        purpose: Purpose,
+        key: &str,
+        blob: &[u8],
+    ) -> Result<(T, bool), OAuthError> {
         let opened = self
             .keys
             .open(purpose, key.as_bytes(), blob)
             .map_err(|error| OAuthError::unavailable("seal_unavailable", error))?;
         // The parser's message could quote a token: it is dropped.
-        serde_json::from_slice(&opened.plain)
-            .map_err(|_| OAuthError::unavailable("record_unreadable", "not a record this version can read"))
+        let value = serde_json::from_slice(&opened.plain).map_err(|_| {
+            OAuthError::unavailable("record_unreadable", "not a record this version can read")
+        })?;
+        Ok((value, opened.current))
     }
 }

@@ -29,7 +29,7 @@ pub(super) const APP_CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
 
 /// A store that can be stopped, at once or within its n-th operation from now on.
 pub(super) struct Breakable {
-    inner: Memory,
+    pub(super) inner: Memory,
     down: AtomicBool,
     /// Operations until it stops; 0 for never.
     left: AtomicUsize,

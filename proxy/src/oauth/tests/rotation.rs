@@ -1,11 +1,15 @@
 //! Keys are rotated by putting a new one in front: what was made before goes on, and a key that is missing loses nothing.
 
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
 use http::StatusCode;
 use service::Secret;
 
-use super::answers::{assert_error, pair};
+use super::answers::{assert_error, location, pair, query};
 use super::world::{Jar, World, authorize_url};
 use crate::keys::KeyRing;
+use crate::store::{Store, Walk};
 
 /// Rings with the old key, with a new one before it, and with the new one only.
 fn rings() -> [KeyRing; 3] {
@@ -58,4 +62,45 @@ async fn without_its_key_nothing_is_refused_and_nothing_lost() {
     assert_eq!(after.redeem(&signed_in.client, &code, &[]).await.status(), StatusCode::OK);
     let answer = after.refresh(&signed_in.client, &signed_in.refresh, &[]).await;
     assert_eq!(answer.status(), StatusCode::OK);
+}
+
+/// Every record of approvals, and of their withdrawal, by the id of the key that sealed it.
+async fn approvals_by_key(world: &World) -> Vec<String> {
+    let names: Vec<String> = world.store.inner.names("").try_collect().await.unwrap();
+    let mut found = Vec::new();
+    for name in names.iter().filter(|name| name.starts_with("approvals:") || name.starts_with("withdrawn:")) {
+        let blob = world.store.inner.get(name).await.unwrap().unwrap();
+        found.push(KeyRing::sealed_with(&blob).unwrap().to_owned());
+    }
+    found
+}
+
+#[tokio::test]
+async fn approvals_are_sealed_anew_when_they_are_looked_at_and_end_when_they_would_have() {
+    let [old, both, _] = rings();
+    let [old_id, new_id] = [&old, &both].map(|ring| ring.ids().next().unwrap().to_owned());
+    let before = World::new().beside(old);
+    let given_back = before.signed_in().await;
+    let (client, day) = (given_back.client, Duration::from_secs(24 * 60 * 60));
+    let form = [("client_id", client.as_str()), ("token", given_back.refresh.as_str())];
+    assert_eq!(before.post("/revoke", &Jar::default(), &form).await.status(), StatusCode::OK);
+    before.clock.advance(day);
+    let mut jar = Jar::default();
+    before.code_of(&client, "alice", &mut jar).await;
+    // Of two browsers, and the withdrawal.
+    assert_eq!(approvals_by_key(&before).await, [old_id.as_str(); 3]);
+
+    before.clock.advance(day * 9);
+    let after = before.beside(both);
+    let onward = after.get(&authorize_url(&client, &[("prompt", "")]), &mut jar).await;
+    let state = query(&location(&onward))["state"].clone();
+    let back = after.get(&format!("/auth/callback?code=cognito-code:alice&state={state}"), &mut jar).await;
+    assert!(query(&location(&back)).contains_key("code"), "not asked again: {back:?}");
+    let mut sealed = approvals_by_key(&after).await;
+    sealed.sort_by_key(|id| *id == new_id);
+    assert_eq!(sealed, [old_id.as_str(), &new_id, &new_id], "the other browser's was not looked at");
+    after.clock.advance(day * 20);
+    assert_eq!(approvals_by_key(&after).await, [new_id.as_str()], "the withdrawal is over, the approval not");
+    after.clock.advance(day);
+    assert!(approvals_by_key(&after).await.is_empty());
 }
