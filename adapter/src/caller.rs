@@ -1,5 +1,7 @@
 //! Who asks: the proven credential every tool call and every Plane request is made with.
 
+use std::collections::BTreeSet;
+
 use aws_lc_rs::digest::{Context, SHA256};
 use service::Secret;
 
@@ -12,6 +14,28 @@ pub struct Caller {
     pub workspace: Option<String>,
     /// `X-Request-Id` of the request, passed on to Plane so that both logs can be joined.
     pub request_id: String,
+    /// What the client may do on the caller's behalf.
+    pub granted: Granted,
+}
+
+/// The scopes the user granted the client, when the edge says them. It only ever takes away, so a client that sets the
+/// header itself harms nobody.
+///
+/// Without the header nothing is taken away: then the client holds the user's ID token or API key itself, which opens
+/// all of Plane to it anyway, or a reverse proxy in front has decided.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted(Option<BTreeSet<String>>);
+
+impl Granted {
+    /// Scopes with spaces between, as in OAuth (RFC 6749 section 3.3).
+    pub fn only(scopes: &str) -> Self {
+        Self(Some(scopes.split_ascii_whitespace().map(str::to_owned).collect()))
+    }
+
+    /// Whether what needs this scope may be done.
+    pub fn covers(&self, scope: &str) -> bool {
+        self.0.as_ref().is_none_or(|scopes| scopes.contains(scope))
+    }
 }
 
 /// How the caller proved who they are. Exactly one of the two: never both.

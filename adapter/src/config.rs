@@ -1,6 +1,7 @@
 //! The configuration: as written with every default visible, then resolved into values that can
 //! only be valid. Every problem is found in one pass.
 
+mod policy;
 mod raw;
 mod resolve;
 mod trust;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cognito::{ClientId, KeySource};
-use service::config::{Layers, Problems, load};
+use service::config::{Layers, Problem, Problems, load};
+use service::reload::Source;
 use service::telemetry::LogFormat;
 use url::Url;
 
@@ -21,6 +23,7 @@ use raw::Raw;
 
 use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::plane::path::Slug;
+use crate::policy::Policy;
 
 /// Names the Python server used, and where they belong here.
 const ALIASES: &[(&str, &str)] = &[
@@ -30,6 +33,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("COGNITO_AWS_REGION", "cognito.region"),
     ("OIDC_CLIENT_ID", "cognito.client_ids"),
     ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),
+    ("PLANE_MCP_ENABLED_TOOLS", "tools.allow"),
     ("SSL_CERT_FILE", "plane.ca_file"),
     ("REQUESTS_CA_BUNDLE", "plane.ca_file"),
 ];
@@ -45,6 +49,8 @@ pub struct Config {
     pub cognito: Cognito,
     /// `[plane]`
     pub plane: Plane,
+    /// `[tools]`, `plane.workspaces` and `plane.projects`: what may be shown.
+    pub policy: Policy,
     /// `[log]`
     pub log: Log,
     /// What is in effect, defaults included, as TOML. Holds no secret, because the adapter has none.
@@ -119,17 +125,16 @@ pub struct Log {
 }
 
 impl Config {
-    /// Reads the file, if one is named, and goes on with [`Config::load`].
+    /// Reads the file, if there is one, and goes on with [`Config::load`].
     ///
     /// # Errors
     /// Every problem there is; an unreadable file is one of them.
-    pub fn read(path: Option<PathBuf>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
-        let Some(path) = path else { return Self::load(None, env) };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Self::load(Some((path, text)), env),
-            Err(error) => {
-                let mut problems = Self::load(None, env).err().unwrap_or_default();
-                problems.push("--config", format!("cannot read {}: {error}", path.display()));
+    pub fn read(source: &Source) -> Result<Self, Problems> {
+        match source.text() {
+            Ok(file) => Self::load(file, &source.env),
+            Err(Problem { key, message }) => {
+                let mut problems = Self::load(None, &source.env).err().unwrap_or_default();
+                problems.push(key, message);
                 Err(problems)
             }
         }

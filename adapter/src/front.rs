@@ -25,6 +25,8 @@ use crate::caller::Caller;
 use crate::config;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::reload::Live;
 use crate::server::{Session, Toolbox};
 use envelope::Envelope;
 
@@ -51,6 +53,7 @@ pub struct Settings {
 /// The handler of one serving thread.
 pub struct Front {
     settings: Arc<Settings>,
+    live: Arc<Live>,
     toolbox: Arc<Toolbox>,
     sessions: Arc<NeverSessionManager>,
     protocol: StreamableHttpServerConfig,
@@ -95,15 +98,15 @@ impl Handler for Front {
 }
 
 impl Front {
-    /// A front over `toolbox`.
-    pub fn new(settings: Arc<Settings>, toolbox: Arc<Toolbox>) -> Self {
+    /// A front over `toolbox`, by the rules in force when each request comes.
+    pub fn new(settings: Arc<Settings>, live: Arc<Live>, toolbox: Arc<Toolbox>) -> Self {
         let protocol = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_max_request_body_bytes(settings.mcp.body_bytes)
             // Checked here, with an answer that names the reason.
             .disable_allowed_hosts();
-        Self { settings, toolbox, sessions: Arc::new(NeverSessionManager::default()), protocol }
+        Self { settings, live, toolbox, sessions: Arc::new(NeverSessionManager::default()), protocol }
     }
 
     async fn answer(
@@ -121,7 +124,9 @@ impl Front {
         if request.uri().path() != self.settings.mcp.path {
             return Err(Refusal::NotFound);
         }
-        if !self.settings.mcp.enabled {
+        // Once: a reload in the middle of a request changes nothing for it.
+        let rules = self.live.now();
+        if !rules.enabled {
             return Err(Refusal::Disabled);
         }
         // Before the method: clients open with a GET and need the challenge, not a 405.
@@ -138,12 +143,18 @@ impl Front {
             return Err(Refusal::InvalidRequest(wrong));
         }
         check_version(&parts.headers, &notes.envelope)?;
-        self.call(parts.headers, body, caller).await
+        self.call(parts.headers, body, caller, rules.policy.clone()).await
     }
 
     /// Gives the message to rmcp. The handler is made for this caller, so no tool can run without one.
-    async fn call(&self, headers: HeaderMap, body: Bytes, caller: Caller) -> Result<Response<Body>, Refusal> {
-        let session = Session::new(self.toolbox.clone(), Arc::new(caller));
+    async fn call(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+        caller: Caller,
+        policy: Arc<Policy>,
+    ) -> Result<Response<Body>, Refusal> {
+        let session = Session::new(self.toolbox.clone(), policy, Arc::new(caller));
         let service = StreamableHttpService::new(
             move || Ok(session.clone()),
             self.sessions.clone(),

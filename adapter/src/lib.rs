@@ -11,7 +11,8 @@
 //!            plane           the REST client: credential, session cookies, budget, shapes ─▶ Plane
 //! ```
 //!
-//! [`config`] is whole and valid before anything is bound; [`metrics`] holds every metric's name.
+//! [`config`] is whole and valid before anything is bound, and [`reload`] keeps it so while it changes; what the operator
+//! lets the tools show is a [`policy`]; [`metrics`] holds every metric's name.
 
 pub mod caller;
 mod command_line;
@@ -21,6 +22,7 @@ pub mod front;
 pub mod metrics;
 pub mod plane;
 pub mod policy;
+pub mod reload;
 mod run;
 pub mod server;
 pub mod tools;

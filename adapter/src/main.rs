@@ -5,8 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use adapter::config::Config;
+use adapter::reload::Reload;
 use adapter::{Arguments, Command, Listeners, failure_text, run};
 use clap::Parser;
+use service::reload::Source;
 use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
 
 #[expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the command line")]
@@ -16,7 +18,8 @@ fn main() -> ExitCode {
     let env: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let config = match Config::read(arguments.config, &env) {
+    let source = Source { file: arguments.config, env };
+    let config = match Config::read(&source) {
         Ok(config) => config,
         Err(problems) => {
             eprintln!("{problems}");
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
         println!("{}", config.effective);
         return ExitCode::SUCCESS;
     }
-    match serve(config) {
+    match serve(source, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("plane-mcp-adapter: {}", failure_text(error.as_ref()));
@@ -36,13 +39,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let _filter = telemetry::init(config.log.format, &config.log.filter)?;
+fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = telemetry::init(config.log.format, &config.log.filter)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
+        let reload = Reload::new(source, &config, filter)?;
         let listeners = Listeners::bind(&config.server).await?;
-        run(config, listeners, Arc::new(SystemClock), shutdown).await?;
+        run(config, listeners, Arc::new(SystemClock), shutdown, Some(reload)).await?;
         Ok(())
     })
 }

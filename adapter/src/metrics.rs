@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry};
 
 /// Bucket bounds in seconds: a cached answer up to Plane's time-out.
 const BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
@@ -16,6 +16,8 @@ pub struct Metrics {
     tool_seconds: HistogramVec,
     plane_requests: IntCounterVec,
     plane_seconds: HistogramVec,
+    mcp_enabled: IntGauge,
+    reloads: IntCounterVec,
 }
 
 impl Metrics {
@@ -31,18 +33,36 @@ impl Metrics {
             tool_seconds: histogram("adapter_tool_call_seconds", "Duration of tool calls", &["tool"])?,
             plane_requests: counter("adapter_plane_requests_total", "Requests to Plane", &["outcome"])?,
             plane_seconds: histogram("adapter_plane_request_seconds", "Duration of Plane requests", &[])?,
+            mcp_enabled: IntGauge::new("adapter_mcp_enabled", "Whether MCP answers: 1 or 0")?,
+            reloads: counter(
+                "adapter_config_reloads_total",
+                "New configurations met while running, by outcome",
+                &["outcome"],
+            )?,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;
         metrics.registry.register(Box::new(metrics.tool_calls.clone()))?;
         metrics.registry.register(Box::new(metrics.tool_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.plane_requests.clone()))?;
         metrics.registry.register(Box::new(metrics.plane_seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.mcp_enabled.clone()))?;
+        metrics.registry.register(Box::new(metrics.reloads.clone()))?;
         Ok(metrics)
     }
 
     /// The registry the admin listener exposes.
     pub fn registry(&self) -> Registry {
         self.registry.clone()
+    }
+
+    /// The master switch was set.
+    pub fn mcp_enabled(&self, on: bool) {
+        self.mcp_enabled.set(i64::from(on));
+    }
+
+    /// A new configuration was met: `taken` or `refused`.
+    pub fn reload(&self, outcome: &'static str) {
+        self.reloads.with_label_values(&[outcome]).inc();
     }
 
     /// One HTTP request was answered; `outcome` is "ok" or a refusal's reason.

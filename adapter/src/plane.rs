@@ -12,6 +12,7 @@ mod session;
 pub mod shapes;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -51,6 +52,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct Memory {
     sessions: Cache<Account, Arc<Session>>,
     budgets: Cache<Account, Arc<budget::Budget>>,
+    /// What a budget is: `plane.requests_per_minute`, which can change.
+    per_minute: AtomicU32,
     answers: Answers,
 }
 
@@ -65,19 +68,23 @@ pub struct Plane {
 }
 
 impl Memory {
-    /// An empty memory.
-    pub fn new() -> Self {
+    /// An empty memory, which lets every caller send `per_minute` requests a minute.
+    pub fn new(per_minute: u32) -> Self {
         Self {
+            per_minute: AtomicU32::new(per_minute),
             sessions: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(SESSION_IDLE).build(),
             budgets: Cache::builder().max_capacity(ACCOUNTS).time_to_idle(2 * NAMES_FRESH).build(),
             answers: Answers::new(),
         }
     }
-}
 
-impl Default for Memory {
-    fn default() -> Self {
-        Self::new()
+    /// Lets every caller send `per_minute` requests a minute from now on.
+    pub fn set_per_minute(&self, per_minute: u32) {
+        self.per_minute.store(per_minute, Ordering::Relaxed);
+    }
+
+    fn per_minute(&self) -> u32 {
+        self.per_minute.load(Ordering::Relaxed)
     }
 }
 
@@ -175,8 +182,7 @@ impl Plane {
     /// Sends the request, waiting for the budget; a 429 is waited out once when that is short.
     async fn ask_within_budget(&self, caller: &Caller, path: &str) -> Result<Vec<u8>, PlaneError> {
         let account = caller.credential.account();
-        let fresh = async { Arc::new(budget::Budget::new(self.settings.requests_per_minute)) };
-        let budget = self.memory.budgets.get_with(account, fresh).await;
+        let budget = self.memory.budgets.get_with(account, async { Arc::default() }).await;
         for last in [false, true] {
             self.wait_for(&budget).await?;
             match self.ask_as(caller, account, path, &budget).await {
@@ -189,7 +195,7 @@ impl Plane {
 
     async fn wait_for(&self, budget: &budget::Budget) -> Result<(), PlaneError> {
         let patience = tokio::time::Instant::now() + PATIENCE;
-        while let Err(wait) = budget.take(self.clock.now()) {
+        while let Err(wait) = budget.take(self.memory.per_minute(), self.clock.now()) {
             if tokio::time::Instant::now() + wait > patience {
                 return Err(PlaneError::RateLimited { retry_after: wait });
             }

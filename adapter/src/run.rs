@@ -18,7 +18,7 @@ use crate::config::{Cognito, Config, Server};
 use crate::front::{Front, Settings};
 use crate::metrics::Metrics;
 use crate::plane::{Memory, Plane};
-use crate::policy::Policy;
+use crate::reload::{Live, Reload, Rules};
 use crate::server::Toolbox;
 
 /// Time between attempts to fetch the keys, while there are none.
@@ -67,7 +67,7 @@ impl Listeners {
     }
 }
 
-/// Serves until `shutdown`, then lets running requests end.
+/// Serves until `shutdown`, then lets running requests end. `reload` sees to it that what can change does.
 ///
 /// # Errors
 /// [`RunError`]; nothing a client or Plane does is one.
@@ -76,8 +76,11 @@ pub async fn run(
     listeners: Listeners,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
+    reload: Option<Reload>,
 ) -> Result<Drained, RunError> {
     let metrics = Metrics::new()?;
+    let live = Arc::new(Live::new(Rules::of(&config)));
+    metrics.mcp_enabled(config.mcp.enabled);
     let keys = Arc::new(key_set(&config.cognito, &clock)?);
     let verifier =
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
@@ -85,9 +88,11 @@ pub async fn run(
     let settings =
         Arc::new(Settings { server: config.server, mcp: config.mcp, verifier, metrics: metrics.clone() });
 
-    let policy = Arc::new(Policy::open());
+    let memory = Arc::new(Memory::new(config.plane.requests_per_minute));
     let plane = Arc::new(config.plane);
-    let memory = Arc::new(Memory::new());
+    if let Some(reload) = reload {
+        tokio::spawn(reload.watch(live.clone(), memory.clone(), metrics.clone(), shutdown.clone()));
+    }
     let client = {
         let metrics = metrics.clone();
         move || Plane::new(plane.clone(), memory.clone(), clock.clone(), metrics.clone())
@@ -102,7 +107,7 @@ pub async fn run(
                 reason = "the same call with the same settings just succeeded above"
             )]
             let plane = client().expect("the client was made before");
-            Front::new(settings.clone(), Arc::new(Toolbox::new(plane, policy.clone(), metrics.clone())))
+            Front::new(settings.clone(), live.clone(), Arc::new(Toolbox::new(plane, metrics.clone())))
         }
     };
 

@@ -18,7 +18,7 @@ use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::plane::Plane;
 use crate::policy::Policy;
-use crate::tools::{self, Call, TOOLS};
+use crate::tools::{self, Call, Failure, TOOLS};
 
 /// The protocol versions served, newest first. 2024-11-05 speaks another transport and is left out.
 pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
@@ -30,22 +30,25 @@ pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
     ]
 });
 
-const INSTRUCTIONS: &str = "Read-only access to Plane, as the signed-in user. Start with list_workspaces when the \
-    workspace is unknown; work items are best named by their identifier, such as ENG-42. A failed call says in \
-    recovery.hint what to do next.";
+const INSTRUCTIONS: &str = "Read-only access to Plane, as the signed-in user. Work items are best named by their \
+    identifier, such as ENG-42. A failed call says in recovery.hint what to do next.";
+const WORKSPACES_FIRST: &str = " Start with list_workspaces when the workspace is unknown.";
+/// The scope every tool needs: all of them only read.
+const READ: &str = "plane:read";
 /// Where results name the server (MCP 2026-07-28, basic).
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
-/// How long a client may keep the list of tools: it changes only with a new version of the adapter.
-const LIST_FRESH_MS: u64 = 300_000;
+/// How long a client may keep the list of tools. Without sessions nobody can be told that it changed, so this is how
+/// long a reload takes to be seen.
+const LIST_FRESH_MS: u64 = 60_000;
 
 /// The table as rmcp lists it, in the table's order.
-static LISTED: LazyLock<Vec<Tool>> = LazyLock::new(|| TOOLS.iter().map(tools::Entry::listed).collect());
+static LISTED: LazyLock<Vec<(&tools::Entry, Tool)>> =
+    LazyLock::new(|| TOOLS.iter().map(|entry| (entry, entry.listed())).collect());
 
 /// What every session of one thread shares.
 #[derive(Debug)]
 pub struct Toolbox {
     plane: Plane,
-    policy: Arc<Policy>,
     metrics: Metrics,
 }
 
@@ -53,28 +56,38 @@ pub struct Toolbox {
 #[derive(Clone, Debug)]
 pub struct Session {
     toolbox: Arc<Toolbox>,
+    policy: Arc<Policy>,
     caller: Arc<Caller>,
 }
 
 impl Toolbox {
-    /// The tools over one Plane client, within `policy`.
-    pub fn new(plane: Plane, policy: Arc<Policy>, metrics: Metrics) -> Self {
-        Self { plane, policy, metrics }
+    /// The tools over one Plane client.
+    pub fn new(plane: Plane, metrics: Metrics) -> Self {
+        Self { plane, metrics }
     }
 }
 
 impl Session {
-    /// A session that can do only what `caller` may.
-    pub fn new(toolbox: Arc<Toolbox>, caller: Arc<Caller>) -> Self {
-        Self { toolbox, caller }
+    /// A session that can do only what `caller` may, within `policy`.
+    pub fn new(toolbox: Arc<Toolbox>, policy: Arc<Policy>, caller: Arc<Caller>) -> Self {
+        Self { toolbox, policy, caller }
+    }
+
+    /// Whether a tool is there for this caller.
+    fn offers(&self, entry: &tools::Entry) -> bool {
+        self.policy.allows_tool(entry.name) && self.caller.granted.covers(READ)
+    }
+
+    fn offers_name(&self, name: &str) -> bool {
+        TOOLS.iter().any(|entry| entry.name == name && self.offers(entry))
     }
 
     async fn run(&self, entry: &'static tools::Entry, request: CallToolRequestParams) -> CallToolResult {
         let started = Instant::now();
-        let result = match tools::Arguments::parse(entry.parameters, request.arguments) {
+        let result = match self.arguments(entry, request) {
             Ok(arguments) => {
-                let Toolbox { plane, policy, .. } = &*self.toolbox;
-                let call = Call { plane, caller: &self.caller, policy, arguments };
+                let plane = &self.toolbox.plane;
+                let call = Call { plane, caller: &self.caller, policy: &self.policy, arguments };
                 call.run(entry.action).await
             }
             Err(failure) => Err(failure),
@@ -86,10 +99,24 @@ impl Session {
             Err(failure) => {
                 let id = self.caller.request_id.as_str();
                 tracing::info!(request.id = id, tool = entry.name, code = outcome, "tool call failed");
-                CallToolResult::error(vec![ContentBlock::text(failure.to_json())])
+                CallToolResult::error(vec![ContentBlock::text(
+                    failure.to_json(|tool| self.offers_name(tool)),
+                )])
             }
         };
         result.with_meta(Some(server_meta()))
+    }
+
+    fn arguments(
+        &self,
+        entry: &'static tools::Entry,
+        request: CallToolRequestParams,
+    ) -> Result<tools::Arguments, Failure> {
+        if self.caller.granted.covers(READ) {
+            tools::Arguments::parse(entry.parameters, request.arguments)
+        } else {
+            Err(Failure::scope_missing(READ))
+        }
     }
 }
 
@@ -97,7 +124,11 @@ impl ServerHandler for Session {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(implementation())
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(if self.offers_name("list_workspaces") {
+                format!("{INSTRUCTIONS}{WORKSPACES_FIRST}")
+            } else {
+                INSTRUCTIONS.to_owned()
+            })
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -113,7 +144,8 @@ impl ServerHandler for Session {
             return Err(ErrorData::invalid_params("the list has one page and gives no cursor", None));
         }
         // Private: what a caller may use can depend on the caller.
-        let mut result = ListToolsResult::with_all_items(LISTED.clone())
+        let offered = LISTED.iter().filter(|(entry, _)| self.offers(entry)).map(|(_, tool)| tool.clone());
+        let mut result = ListToolsResult::with_all_items(offered.collect())
             .with_ttl_ms(LIST_FRESH_MS)
             .with_cache_scope(CacheScope::Private);
         result.meta = Some(server_meta());
@@ -121,7 +153,8 @@ impl ServerHandler for Session {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        LISTED.iter().find(|tool| tool.name == name).cloned()
+        let known = LISTED.iter().find(|(entry, _)| entry.name == name && self.policy.allows_tool(name));
+        known.map(|(_, tool)| tool.clone())
     }
 
     async fn call_tool(
@@ -129,7 +162,10 @@ impl ServerHandler for Session {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(entry) = TOOLS.iter().find(|entry| entry.name == request.name) else {
+        // One that is not allowed is answered for as one that does not exist.
+        let allowed =
+            |entry: &&tools::Entry| entry.name == request.name && self.policy.allows_tool(entry.name);
+        let Some(entry) = TOOLS.iter().find(allowed) else {
             return Err(ErrorData::invalid_params("there is no tool of this name", None));
         };
         tokio::select! {

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::{
     config::{self, Config, RouteKind},
-    limits::Limiter,
+    limits::{Limiter, Rate, SharedLimiter},
     metrics::Metrics,
     oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
     pipeline::{
@@ -146,11 +146,12 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
     let leeway = config.cognito.clock_leeway;
     let bearers = config.cognito.bearers.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
-    let provider = cognito_provider(config.cognito)?;
+    let provider = cognito_provider(&config.cognito)?;
     let vault = Vault::new(
         Arc::clone(&store),
         Arc::clone(&ring),
-        Arc::clone(&provider),
+        // Its own: connections end with the runtime they were made on, and refreshes outlive the serving threads.
+        cognito_provider(&config.cognito)?,
         Arc::clone(&verifier),
         Arc::clone(clock),
         policy,
@@ -159,6 +160,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let tokens = Arc::new(tokens);
     let mut settings = oauth_settings(&config.server, &config.routes, config.oauth);
     settings.registrations_per_minute = config.limits.registrations_per_minute;
+    settings.registrations_per_hour = config.limits.registrations_per_hour;
     let parts = Parts {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
@@ -184,8 +186,13 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         tokens,
         bearers,
         vault,
-        by_session: Limiter::new(per_session, per_session.div_ceil(4), Arc::clone(clock)),
-        by_address: Limiter::new(per_address, per_address.div_ceil(2), Arc::clone(clock)),
+        by_session: Limiter::new(Rate::per_minute(per_session, per_session.div_ceil(4)), Arc::clone(clock)),
+        by_address: SharedLimiter::new(
+            "oauth",
+            Rate::per_minute(per_address, per_address.div_ceil(2)),
+            Arc::clone(&store),
+            Arc::clone(clock),
+        ),
         metrics,
         mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
@@ -255,19 +262,18 @@ fn cognito_keys(
     Ok((keys, Arc::new(verifier)))
 }
 
-fn cognito_provider(settings: config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
-    let http = http_client(&settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
-    let issuer =
-        settings.issuers.into_iter().next().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
+fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
+    let http = http_client(settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
+    let issuer = settings.issuers.first().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
     Ok(Arc::new(Cognito::new(CognitoSettings {
-        issuer,
+        issuer: issuer.clone(),
         authorization_endpoint: None,
         token_endpoint: None,
         revocation_endpoint: None,
-        client_id: settings.client_id,
-        client_secret: settings.client_secret,
-        redirect_uri: settings.redirect_uri,
-        scopes: settings.scopes,
+        client_id: settings.client_id.clone(),
+        client_secret: settings.client_secret.clone(),
+        redirect_uri: settings.redirect_uri.clone(),
+        scopes: settings.scopes.clone(),
         forward_resource: settings.forward_resource,
         http: http.build().map_err(while_("set up the client for cognito"))?,
     })))

@@ -1,7 +1,8 @@
-//! Rate limits in this process: how many times a minute a key (an address, a session, a client) may do something.
+//! Rate limits: how often a key (an address, a network, a session) may do something.
 //!
-//! The generic cell rate algorithm: one number a key, no timers. Each replica counts for itself, so that a limit is one
-//! per replica.
+//! The generic cell rate algorithm: one number a key, no timers. A [`Limiter`] counts in this process: it costs nothing
+//! and is for requests on routes, which are many. A [`SharedLimiter`] counts for all replicas together, by a question to
+//! the store: for the OAuth endpoints, which need the store anyway.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,10 @@ use moka::sync::Cache;
 use service::Clock;
 
 mod client_address;
+mod shared;
 
 pub use client_address::{ClientAddress, InvalidProxy, TrustedProxies};
+pub use shared::SharedLimiter;
 
 /// How many keys are remembered. Beyond it the least used are forgotten, and may start anew.
 const MAX_KEYS: u64 = 100_000;
@@ -22,7 +25,7 @@ const MAX_KEYS: u64 = 100_000;
 #[error("rate limit exceeded")]
 pub struct RetryAfter(pub Duration);
 
-/// A limit on the rate of something, per key.
+/// A limit on the rate of something, per key, in this process.
 #[derive(Debug)]
 pub struct Limiter {
     /// None when there is no limit.
@@ -32,24 +35,54 @@ pub struct Limiter {
     keys: Cache<String, Arc<AtomicU64>>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Rate {
+/// So many uses in a time, of which some may come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
     /// Nanoseconds that one use costs.
     interval: u64,
     /// Nanoseconds that may be owed before a use is refused.
     tolerance: u64,
 }
 
+impl Rate {
+    /// So many `uses` a minute, of which `burst` (at least 1) may come at once; none, for no limit, when `uses` is 0.
+    #[must_use]
+    pub fn per_minute(uses: u32, burst: u32) -> Option<Self> {
+        Self::of(uses, 60, burst)
+    }
+
+    /// So many `uses` an hour.
+    #[must_use]
+    pub fn per_hour(uses: u32, burst: u32) -> Option<Self> {
+        Self::of(uses, 3600, burst)
+    }
+
+    fn of(uses: u32, seconds: u64, burst: u32) -> Option<Self> {
+        (uses > 0).then(|| {
+            let interval = seconds * 1_000_000_000 / u64::from(uses);
+            Self { interval, tolerance: interval.saturating_mul(u64::from(burst.saturating_sub(1))) }
+        })
+    }
+
+    /// After how many nanoseconds a use would pass that does not now; 0 when it does.
+    fn refused(self, free_at: u64, now: u64) -> u64 {
+        free_at.saturating_sub(now).saturating_sub(self.tolerance)
+    }
+
+    fn interval(self) -> Duration {
+        Duration::from_nanos(self.interval)
+    }
+
+    fn tolerance(self) -> Duration {
+        Duration::from_nanos(self.tolerance)
+    }
+}
+
 impl Limiter {
-    /// A limit of `rate_per_minute` uses a minute, of which `burst` (at least 1) may come at once. A rate of 0 is no
-    /// limit.
-    pub fn new(rate_per_minute: u32, burst: u32, clock: Arc<dyn Clock>) -> Self {
-        let rate = (rate_per_minute > 0).then(|| {
-            let interval = 60_000_000_000 / u64::from(rate_per_minute);
-            Rate { interval, tolerance: interval * u64::from(burst.saturating_sub(1)) }
-        });
+    /// A limit of `rate`; none is no limit.
+    pub fn new(rate: Option<Rate>, clock: Arc<dyn Clock>) -> Self {
         // A key that was idle for this long owes nothing, so that forgetting it changes nothing.
-        let idle = rate.map_or(0, |rate| rate.interval + rate.tolerance);
+        let idle = rate.map_or(0, |rate| rate.interval.saturating_add(rate.tolerance));
         let idle = Duration::from_nanos(idle).max(Duration::from_secs(1));
         Self { rate, clock, keys: Cache::builder().max_capacity(MAX_KEYS).time_to_idle(idle).build() }
     }
@@ -60,19 +93,32 @@ impl Limiter {
     /// [`RetryAfter`] when the key is over its limit; a refused use does not count.
     pub fn check(&self, key: &str) -> Result<(), RetryAfter> {
         let Some(rate) = self.rate else { return Ok(()) };
-        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let now = self.now();
         let free_at = self.keys.get_with_by_ref(key, || Arc::new(AtomicU64::new(0)));
         let mut refused = 0;
         let spend = |free_at: u64| {
-            let free_at = free_at.max(now);
-            refused = (free_at - now).saturating_sub(rate.tolerance);
-            (refused == 0).then(|| free_at.saturating_add(rate.interval))
+            refused = rate.refused(free_at, now);
+            (refused == 0).then(|| free_at.max(now).saturating_add(rate.interval))
         };
         match free_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, spend) {
             Ok(_) => Ok(()),
             Err(_) => Err(RetryAfter(Duration::from_nanos(refused))),
         }
+    }
+
+    /// Looks whether one more use would pass, and counts nothing.
+    fn look(&self, key: &str) -> Result<(), RetryAfter> {
+        let (Some(rate), Some(free_at)) = (self.rate, self.keys.get(key)) else { return Ok(()) };
+        match rate.refused(free_at.load(Ordering::Acquire), self.now()) {
+            0 => Ok(()),
+            wait => Err(RetryAfter(Duration::from_nanos(wait))),
+        }
+    }
+
+    /// Nanoseconds since 1970.
+    fn now(&self) -> u64 {
+        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -83,7 +129,7 @@ mod tests {
 
     fn limiter(rate: u32, burst: u32) -> (Limiter, ManualClock) {
         let clock = ManualClock::at(1_800_000_000);
-        (Limiter::new(rate, burst, Arc::new(clock.clone())), clock)
+        (Limiter::new(Rate::per_minute(rate, burst), Arc::new(clock.clone())), clock)
     }
 
     #[test]

@@ -15,7 +15,7 @@ use http::{HeaderMap, Method, Response};
 use service::{Clock, Secret};
 
 use crate::keys::KeyRing;
-use crate::limits::{ClientAddress, Limiter};
+use crate::limits::ClientAddress;
 use crate::provider::IdentityProvider;
 use crate::store::Store;
 use crate::terms::{Resource, Scopes};
@@ -58,9 +58,6 @@ pub use reply::Outcome;
 /// The scope that asks for a refresh token (OpenID Connect Core section 11). Always accepted and never in a challenge.
 pub const OFFLINE_ACCESS: &str = "offline_access";
 
-/// One network may use up this part (a half) of the registrations that are possible.
-const ONE_NETWORK: u32 = 2;
-
 /// One route of the edge that takes our tokens.
 #[derive(Debug, Clone)]
 pub struct ProtectedResource {
@@ -97,6 +94,8 @@ pub struct OAuthSettings {
     pub client_ttl: Duration,
     /// How many clients may register each minute, all together, half of them from one network; 0 is without limit.
     pub registrations_per_minute: u32,
+    /// How many may each hour, and half of them from one network; 0 is without limit.
+    pub registrations_per_hour: u32,
     /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     pub session_max: Duration,
     /// Does not ask a person again who approved the same for the same client in the same browser (`approvals`).
@@ -124,6 +123,7 @@ impl OAuthSettings {
             transaction: Duration::from_secs(10 * 60),
             client_ttl: 90 * DAY,
             registrations_per_minute: 30,
+            registrations_per_hour: 600,
             session_max: 30 * DAY,
             remember_consent: true,
             relax_resource: false,
@@ -205,8 +205,7 @@ pub struct OAuthRequest {
 pub struct OAuth {
     settings: OAuthSettings,
     documents: Option<ClientDocuments>,
-    /// Of one network, and of all.
-    registrations: (Limiter, Limiter),
+    registrations: register::Registrations,
     records: records::Records,
     vault: Arc<Vault>,
     provider: Arc<dyn IdentityProvider>,
@@ -239,13 +238,11 @@ impl OAuth {
     #[must_use]
     pub fn new(mut settings: OAuthSettings, parts: Parts) -> Self {
         let Parts { store, vault, provider, verifier, tokens, keys, clock } = parts;
+        let registrations = register::Registrations::new(&settings, &store, &clock);
         let records = records::Records::new(store, Arc::clone(&keys));
         // A client whose refresh token still works is in use, however long it was silent, and also when one renewal of
         // its record failed.
         settings.client_ttl = settings.client_ttl.max(settings.refresh_token.saturating_mul(2));
-        let rate = settings.registrations_per_minute;
-        let limited_to = |rate| Limiter::new(rate, rate, Arc::clone(&clock));
-        let registrations = (limited_to(rate.div_ceil(ONE_NETWORK)), limited_to(rate));
         let documents = None;
         Self { settings, documents, registrations, records, vault, provider, verifier, tokens, keys, clock }
     }

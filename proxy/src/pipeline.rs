@@ -19,7 +19,7 @@ use tracing::Instrument;
 use crate::{
     config::{Limits, Route, RouteKind, Server},
     error::Error,
-    limits::{ClientAddress, Limiter},
+    limits::{ClientAddress, Limiter, SharedLimiter},
     metrics::{Metrics, Outcome},
     oauth::{self, Endpoint, OAuth, OAuthRequest},
     tokens::AccessTokens,
@@ -66,8 +66,8 @@ pub struct Shared {
     pub vault: Arc<Vault>,
     /// Requests a minute for a session.
     pub by_session: Limiter,
-    /// OAuth requests a minute for an address.
-    pub by_address: Limiter,
+    /// OAuth requests a minute for an address, at all replicas together.
+    pub by_address: SharedLimiter,
     /// What we count.
     pub metrics: Metrics,
     /// The master switch.
@@ -232,7 +232,7 @@ impl Pipeline {
         let trusted =
             endpoint == Endpoint::Introspect && self.shared.oauth.is_resource_server(&parsed.parts.headers);
         if is_limited(endpoint) && !trusted {
-            let checked = self.shared.by_address.check(&client.host());
+            let checked = self.shared.by_address.check(&client.host()).await;
             checked.map_err(|wait| Error::RateLimited(wait.0))?;
         }
         let Parsed { parts } = parsed;

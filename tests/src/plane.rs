@@ -12,6 +12,7 @@
 //! | `app` | the web application's lists with their filters, orders and searches |
 //! | `pages`, `rows` | the paging envelope; `fields`, `expand`, `order_by` |
 //! | `world`, `seed` | users, workspaces, projects; their start values, from the captures in `tests/fixtures/plane` |
+//! | `company` | more of everything, for tests that ask what a project manager asks |
 //!
 //! Only reading is played (and minting API tokens): every other method on `/api/v1` is 405.
 
@@ -20,6 +21,7 @@ mod account;
 mod answer;
 mod api;
 mod app;
+pub mod company;
 mod front;
 mod pages;
 mod projects;
@@ -64,6 +66,16 @@ pub enum PlaneAuth {
     Fork,
 }
 
+/// What the sample workspace holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sample {
+    /// What the captures show, and no more: workspace `acme` with 25 work items in ENG and one each in MKT and SEC.
+    #[default]
+    Captured,
+    /// That, and a company at work in it: see the table at [`company`].
+    Company,
+}
+
 /// How the front checks a bearer token; the names are those of oauth2-proxy's settings.
 #[derive(Clone, Debug)]
 pub struct FrontOptions {
@@ -95,6 +107,8 @@ impl FrontOptions {
 pub struct PlaneOptions {
     /// Which requests are signed in.
     pub auth: PlaneAuth,
+    /// What there is to see.
+    pub sample: Sample,
     /// Appended to an asserted user name without `@` (`DEFAULT_EMAIL_DOMAIN`).
     pub email_domain: String,
     /// Requests an API key may make in a minute, across all endpoints.
@@ -109,6 +123,7 @@ impl Default for PlaneOptions {
     fn default() -> Self {
         Self {
             auth: PlaneAuth::default(),
+            sample: Sample::default(),
             email_domain: "example.com".to_owned(),
             requests_per_minute: 60,
             clock: Arc::new(SystemClock),
@@ -209,6 +224,16 @@ impl PlaneDouble {
     /// How many session rows sign-in by identity header has inserted.
     pub fn sessions_created(&self) -> usize {
         self.shared.state().sessions_created
+    }
+
+    /// The id of the project with this identifier, such as `ENG`.
+    pub fn project_id(&self, identifier: &str) -> Option<String> {
+        self.shared.state().world.project_named(identifier).map(|project| project.id().to_owned())
+    }
+
+    /// The id of the work item with this name, such as `ENG-1`.
+    pub fn work_item_id(&self, name: &str) -> Option<String> {
+        self.shared.state().world.work_item_named(name).map(|item| world::text(item, "id").to_owned())
     }
 
     /// Makes sure the user exists and returns its id. `name` is an e-mail address or the part before the `@`; a new user is a

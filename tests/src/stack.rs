@@ -44,6 +44,7 @@ pub struct Builder {
     route_scopes: Option<Vec<Value>>,
     port: Option<u16>,
     cognito: CognitoOptions,
+    plane: PlaneOptions,
     proxy_settings: Vec<(String, Value)>,
     adapter_settings: Vec<(String, Value)>,
 }
@@ -126,6 +127,13 @@ impl Builder {
         self
     }
 
+    /// Changes how the Plane double behaves.
+    #[must_use]
+    pub fn plane(mut self, change: impl FnOnce(&mut PlaneOptions)) -> Self {
+        change(&mut self.plane);
+        self
+    }
+
     /// Sets a key of the proxies' configuration, after all others.
     #[must_use]
     pub fn proxy_setting(mut self, key: &str, value: impl Into<Value>) -> Self {
@@ -153,7 +161,7 @@ impl Builder {
         } else {
             Echo::start().await?
         };
-        let (cognito, plane) = doubles(self.cognito.clone(), &public_url).await?;
+        let (cognito, plane) = doubles(self.cognito.clone(), self.plane.clone(), &public_url).await?;
         let adapter = self.adapter(&cognito, &plane);
         let valkey = async {
             Ok(match self.store {
@@ -225,12 +233,16 @@ impl Builder {
     }
 }
 
-async fn doubles(mut options: CognitoOptions, public_url: &str) -> Outcome<(CognitoDouble, PlaneDouble)> {
+async fn doubles(
+    mut options: CognitoOptions,
+    mut plane: PlaneOptions,
+    public_url: &str,
+) -> Outcome<(CognitoDouble, PlaneDouble)> {
     options.redirect_uris.push(format!("{public_url}/auth/callback"));
     let cognito = CognitoDouble::start(options).await?;
     let keys = format!("{}/.well-known/jwks.json", cognito.issuer_url());
-    let front = FrontOptions::new(keys, cognito.issuer_url(), &cognito.client_id);
-    let plane = PlaneDouble::start(PlaneOptions { front: Some(front), ..PlaneOptions::default() }).await;
+    plane.front = Some(FrontOptions::new(keys, cognito.issuer_url(), &cognito.client_id));
+    let plane = PlaneDouble::start(plane).await;
     Ok((cognito, plane.while_doing("start the Plane double")?))
 }
 

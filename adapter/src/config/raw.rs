@@ -15,6 +15,8 @@ pub(super) struct Raw {
     pub cognito: Cognito,
     /// Where Plane is.
     pub plane: Plane,
+    /// What is offered.
+    pub tools: Tools,
     /// Logging.
     pub log: Log,
 }
@@ -83,12 +85,24 @@ pub(super) struct Plane {
     pub insecure_http: bool,
     /// The workspace meant when nobody names one.
     pub workspace_slug: String,
+    /// Workspaces that may be shown, by slug; every one when empty.
+    pub workspaces: Vec<String>,
+    /// Projects that may be shown, as `acme/ENG` or `acme/<id>`. They limit only the workspaces they are in.
+    pub projects: Vec<String>,
     /// PEM file of the authorities trusted for Plane, instead of the system's.
     pub ca_file: String,
     /// Longest wait for an answer.
     pub timeout_seconds: u64,
     /// Requests one caller may cause in a minute; Plane's own limit is 60.
     pub requests_per_minute: u32,
+}
+
+/// `[tools]`
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tools {
+    /// Tools that may be listed and called, by name; every one when empty.
+    pub allow: Vec<String>,
 }
 
 /// `[log]`
@@ -142,6 +156,8 @@ impl Default for Plane {
             api_url: String::new(),
             insecure_http: false,
             workspace_slug: String::new(),
+            workspaces: Vec::new(),
+            projects: Vec::new(),
             ca_file: String::new(),
             timeout_seconds: 30,
             requests_per_minute: 60,

@@ -9,6 +9,7 @@ use service::config::Problems;
 use service::telemetry::check_filter;
 use url::{Host, Url};
 
+use super::policy::policy;
 use super::{Cognito, Config, Log, Mcp, Plane, Raw, Server, Trust, raw};
 use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::plane::path::Slug;
@@ -19,6 +20,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
     let mcp = mcp(&raw.mcp, problems);
     let cognito = cognito(&raw.cognito, problems);
     let plane = plane(&raw.plane, problems);
+    let policy = policy(&raw, problems);
     note(problems, "log.filter", check_filter(&raw.log.filter));
     let log = Log { format: raw.log.format, filter: raw.log.filter.clone() };
     let effective = match toml::to_string(&raw) {
@@ -28,7 +30,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
             return None;
         }
     };
-    Some(Config { server: server?, mcp, cognito, plane: plane?, log, effective })
+    Some(Config { server: server?, mcp, cognito, plane: plane?, policy, log, effective })
 }
 
 fn server(raw: &raw::Server, problems: &mut Problems) -> Option<Server> {
@@ -194,6 +196,6 @@ fn within(problems: &mut Problems, key: &str, value: u64, least: u64, most: u64)
     }
 }
 
-fn note<T, E: Display>(problems: &mut Problems, key: &str, result: Result<T, E>) -> Option<T> {
+pub(super) fn note<T, E: Display>(problems: &mut Problems, key: &str, result: Result<T, E>) -> Option<T> {
     result.map_err(|error| problems.push(key, error.to_string())).ok()
 }

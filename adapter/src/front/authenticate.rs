@@ -6,11 +6,13 @@ use http::HeaderName;
 use http::header::{AUTHORIZATION, HeaderMap};
 use service::Secret;
 
-use crate::caller::{Caller, Credential, Identity};
+use crate::caller::{Caller, Credential, Granted, Identity};
 use crate::error::Refusal;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const WORKSPACE: HeaderName = HeaderName::from_static("x-workspace-slug");
+/// The scopes of the client's token; written by the edge, which removes the client's own.
+const SCOPE: HeaderName = HeaderName::from_static("x-mcp-scope");
 /// Longer keys do not exist; Plane's are 42 characters.
 const KEY_BYTES: usize = 512;
 
@@ -25,7 +27,12 @@ pub async fn authenticate(
 ) -> Result<Caller, Refusal> {
     let bearer = single(headers, &AUTHORIZATION, "Send exactly one Authorization header.")?;
     let key = single(headers, &API_KEY, "Send exactly one X-Api-Key header.")?;
-    let caller = |credential, workspace| Caller { credential, workspace, request_id: request_id.to_owned() };
+    let scopes = single(headers, &SCOPE, "Send at most one X-Mcp-Scope header.")?;
+    let granted = scopes.map_or_else(Granted::default, Granted::only);
+    let caller = |credential, workspace| {
+        let request_id = request_id.to_owned();
+        Caller { credential, workspace, request_id, granted }
+    };
     match (bearer, key) {
         (Some(_), Some(_)) => {
             Err(Refusal::AmbiguousCredential("Send either Authorization or X-Api-Key, not both."))

@@ -8,11 +8,8 @@ use std::time::{Duration, SystemTime};
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// Requests one caller may still send. Shared by all requests of that caller.
-#[derive(Debug)]
-pub struct Budget {
-    per_window: usize,
-    state: Mutex<State>,
-}
+#[derive(Debug, Default)]
+pub struct Budget(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -25,20 +22,13 @@ struct State {
 }
 
 impl Budget {
-    /// A budget of `per_window` requests a minute.
-    pub fn new(per_window: u32) -> Self {
-        Self {
-            per_window: usize::try_from(per_window).unwrap_or(usize::MAX),
-            state: Mutex::new(State::default()),
-        }
-    }
-
-    /// Takes one request from the budget.
+    /// Takes one request from the budget, which is `per_window` requests a minute: the operator's setting of now, and not
+    /// of when the caller was first seen.
     ///
     /// # Errors
     /// How long to wait until there is one again.
-    pub fn take(&self, now: SystemTime) -> Result<(), Duration> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn take(&self, per_window: u32, now: SystemTime) -> Result<(), Duration> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while state.sent.front().is_some_and(|at| age(*at, now) >= WINDOW) {
             state.sent.pop_front();
         }
@@ -50,7 +40,7 @@ impl Budget {
         // Plane's own count wins over ours while it is fresh: service keys have more than the default.
         let left = match state.told.filter(|(_, at)| age(*at, now) < WINDOW) {
             Some((left, _)) => usize::try_from(left).unwrap_or(usize::MAX),
-            None => self.per_window.saturating_sub(state.sent.len()),
+            None => usize::try_from(per_window).unwrap_or(usize::MAX).saturating_sub(state.sent.len()),
         };
         if left == 0 {
             let oldest = state.sent.front().map_or(Duration::ZERO, |at| age(*at, now));
@@ -65,12 +55,12 @@ impl Budget {
 
     /// Plane said how many requests are left (`X-RateLimit-Remaining`).
     pub fn told(&self, left: u32, now: SystemTime) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).told = Some((left, now));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).told = Some((left, now));
     }
 
     /// Plane refused with 429 and said when to come back.
     pub fn closed(&self, retry_after: Duration, now: SystemTime) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed_until = Some(now + retry_after);
         state.told = None;
     }
@@ -91,30 +81,39 @@ mod tests {
 
     #[test]
     fn a_minute_holds_no_more_than_the_limit_and_slides() {
-        let budget = Budget::new(3);
+        let budget = Budget::default();
         for second in 0..3 {
-            budget.take(at(100 + second)).unwrap();
+            budget.take(3, at(100 + second)).unwrap();
         }
-        assert_eq!(budget.take(at(110)), Err(Duration::from_secs(50)));
-        budget.take(at(160)).unwrap();
-        assert!(budget.take(at(160)).is_err());
+        assert_eq!(budget.take(3, at(110)), Err(Duration::from_secs(50)));
+        budget.take(3, at(160)).unwrap();
+        assert!(budget.take(3, at(160)).is_err());
+    }
+
+    #[test]
+    fn a_new_limit_counts_what_was_sent_under_the_old_one() {
+        let budget = Budget::default();
+        budget.take(1, at(100)).unwrap();
+        assert!(budget.take(1, at(101)).is_err());
+        budget.take(2, at(101)).unwrap();
+        assert!(budget.take(2, at(102)).is_err());
     }
 
     #[test]
     fn planes_own_count_wins_while_it_is_fresh() {
-        let budget = Budget::new(1);
+        let budget = Budget::default();
         budget.told(2, at(100));
-        budget.take(at(100)).unwrap();
-        budget.take(at(101)).unwrap();
-        assert!(budget.take(at(102)).is_err());
-        budget.take(at(161)).unwrap();
+        budget.take(1, at(100)).unwrap();
+        budget.take(1, at(101)).unwrap();
+        assert!(budget.take(1, at(102)).is_err());
+        budget.take(1, at(161)).unwrap();
     }
 
     #[test]
     fn a_refusal_closes_until_the_moment_plane_named() {
-        let budget = Budget::new(10);
+        let budget = Budget::default();
         budget.closed(Duration::from_secs(34), at(100));
-        assert_eq!(budget.take(at(130)), Err(Duration::from_secs(4)));
-        budget.take(at(134)).unwrap();
+        assert_eq!(budget.take(10, at(130)), Err(Duration::from_secs(4)));
+        budget.take(10, at(134)).unwrap();
     }
 }

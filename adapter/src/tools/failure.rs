@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
+use super::TOOLS;
 use crate::plane::PlaneError;
+
+/// The hint where the usual one would name a tool that is not offered here.
+const UNAIDED: &str =
+    "No tool offered here helps. Ask the user for the exact name or id, or tell them what is missing.";
 
 /// What went wrong, as a closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +168,21 @@ impl Failure {
         Self::of(Code::ArgumentInvalid, message)
     }
 
-    /// The object the model reads.
-    pub fn to_json(&self) -> String {
-        let recovery = json!({"reason": self.code.reason(), "tools": self.code.tools(), "hint": self.hint});
+    /// The client was not granted the scope a tool needs.
+    pub fn scope_missing(scope: &str) -> Self {
+        Self {
+            hint: format!("The user has to connect this client again and grant it {scope}."),
+            ..Self::of(Code::PermissionDenied, format!("This client was not granted the scope {scope}."))
+        }
+    }
+
+    /// The object the model reads. It names only tools that are `offered`.
+    pub fn to_json(&self, offered: impl Fn(&str) -> bool) -> String {
+        let tools: Vec<&str> = self.code.tools().iter().copied().filter(|tool| offered(tool)).collect();
+        let words = self.hint.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+        let missing = |word: &str| TOOLS.iter().any(|entry| entry.name == word) && !offered(word);
+        let hint = if words.into_iter().any(missing) { UNAIDED } else { self.hint.as_str() };
+        let recovery = json!({"reason": self.code.reason(), "tools": tools, "hint": hint});
         json!({"code": self.code.as_str(), "message": self.message, "recovery": recovery}).to_string()
     }
 }

@@ -60,7 +60,7 @@ impl Stack {
         let address = format!("http://{}", listeners.public.local_addr());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
         let (clock, shutdown) = (ManualClock::at(NOW), Shutdown::manual());
-        tokio::spawn(run(config, listeners, Arc::new(clock.clone()), shutdown.clone()));
+        tokio::spawn(run(config, listeners, Arc::new(clock.clone()), shutdown.clone(), None));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { pool, plane, clock, address, admin, shutdown, http }
     }

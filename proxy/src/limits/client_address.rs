@@ -153,7 +153,9 @@ impl TrustedProxies {
         }
     }
 
-    fn holds(&self, address: IpAddr) -> bool {
+    /// Whether the proxy at `address` is believed.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
         let (address, width) = bits(address);
         self.0.iter().any(|network| {
             let (first, own) = bits(network.first);

@@ -15,7 +15,7 @@ use super::error::{ErrorCode, OAuthError};
 use super::redirect::RedirectUri;
 use super::register::shown_name;
 use crate::config;
-use crate::limits::Limiter;
+use crate::limits::{Limiter, Rate};
 use crate::terms::ClientId;
 
 mod address;
@@ -175,7 +175,7 @@ impl ClientDocuments {
         Self {
             allowed_hosts,
             fetch,
-            per_host: Limiter::new(FETCHES_PER_MINUTE, FETCHES_AT_ONCE, Arc::clone(&clock)),
+            per_host: Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock)),
             running: Semaphore::new(MAX_RUNNING),
             clock,
             known: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
@@ -315,7 +315,15 @@ fn described(id: &ClientId, body: &[u8], now: u64) -> Result<Client, DocumentErr
 }
 
 fn public_client(id: ClientId, name: String, redirect_uris: Vec<String>, registered: u64) -> Client {
-    Client { id, name, redirect_uris, auth_method: AuthMethod::None, secret_hash: None, registered }
+    Client {
+        id,
+        name,
+        redirect_uris,
+        auth_method: AuthMethod::None,
+        secret_hash: None,
+        registered,
+        used: true,
+    }
 }
 
 /// The host that a client's document is at, for people; none for a client that registered.

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::OAuth;
 use super::client_document::{ClientDocuments, DocumentError};
 use super::error::OAuthError;
 use super::redirect::RedirectUri;
+use super::{OAuth, OAuthSettings};
 use crate::store::names;
 use crate::terms::ClientId;
 
-/// How long a client is kept that registered and has not signed anybody in yet. Anybody may register, so that together
-/// with the rate of registrations this bounds what they can fill the store with.
-const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a client that registered may take to begin its first sign-in. Anybody may register, so that together with the
+/// rate of registrations this bounds what strangers can fill the store with.
+const UNUSED: Duration = Duration::from_secs(60 * 60);
 
 /// How a client proves itself at the token endpoint (RFC 7591 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub(super) struct Client {
     pub(super) secret_hash: Option<String>,
     /// When it registered (unix seconds).
     pub(super) registered: u64,
+    /// Whether it has ever signed anybody in.
+    #[serde(default)]
+    pub(super) used: bool,
 }
 
 impl Client {
@@ -88,7 +91,9 @@ impl OAuth {
             let Some(documents) = &self.documents else { return Ok(None) };
             return Ok(Some(documents.client(id, |uri| self.allows(uri)).await?));
         }
-        self.registered_client(id).await
+        let client = self.registered_client(id).await?;
+        let now = self.clock.unix();
+        Ok(client.filter(|client| client.used || now < client.registered.saturating_add(UNUSED.as_secs())))
     }
 
     /// The client that asks at the token endpoint, where what it may do was settled with its grant.
@@ -114,24 +119,33 @@ impl OAuth {
         Ok(Some(client))
     }
 
-    /// Keeps a new client, until it is used or for a day.
+    /// Keeps a new client, until it is used or could not be any more: its time to begin a sign-in, and to finish it.
     pub(super) async fn keep_client(&self, client: &Client) -> Result<(), OAuthError> {
-        let record = serde_json::to_vec(client)
-            .map_err(|error| OAuthError::server_error("record_unwritable", error))?;
-        let key = names::client(client.id.as_str());
-        Ok(self.records.store().put(&key, record.into(), UNUSED.min(self.settings.client_ttl)).await?)
+        let OAuthSettings { transaction, code, client_ttl, .. } = &self.settings;
+        self.write_client(client, (UNUSED + *transaction * 2 + *code).min(*client_ttl)).await
     }
 
     /// A client that proved itself is in use: its time starts anew. Failing to say so costs nothing now.
-    pub(super) async fn renew_client(&self, id: &ClientId) {
-        if ClientDocuments::is_meant(id) {
+    pub(super) async fn renew_client(&self, client: &Client) {
+        if ClientDocuments::is_meant(&client.id) {
             return;
         }
-        let renewed =
-            self.records.store().expire(&names::client(id.as_str()), self.settings.client_ttl).await;
+        let ttl = self.settings.client_ttl;
+        let renewed = if client.used {
+            let key = names::client(client.id.as_str());
+            self.records.store().expire(&key, ttl).await.map(drop).map_err(OAuthError::from)
+        } else {
+            self.write_client(&Client { used: true, ..client.clone() }, ttl).await
+        };
         if let Err(error) = renewed {
             tracing::debug!(%error, "client not renewed");
         }
+    }
+
+    async fn write_client(&self, client: &Client, ttl: Duration) -> Result<(), OAuthError> {
+        let record = serde_json::to_vec(client)
+            .map_err(|error| OAuthError::server_error("record_unwritable", error))?;
+        Ok(self.records.store().put(&names::client(client.id.as_str()), record.into(), ttl).await?)
     }
 
     /// Whether redirect URIs like this one are allowed at all.

@@ -1,6 +1,7 @@
 //! What goes wrong at the authorization server, in the words of the RFCs.
 
 use std::error::Error;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -91,6 +92,8 @@ pub struct OAuthError {
     reason: &'static str,
     description: &'static str,
     source: Option<Box<dyn Error + Send + Sync>>,
+    /// After how long to try again, where that is known.
+    retry_after: Option<Duration>,
     /// Whether the client used the `Authorization` header, and so must be challenged (RFC 6749 section 5.2).
     challenge: bool,
 }
@@ -100,7 +103,13 @@ impl OAuthError {
     /// quotes and backslashes that RFC 6749 appendix A.8 allows.
     #[must_use]
     pub fn new(code: ErrorCode, reason: &'static str, description: &'static str) -> Self {
-        Self { code, reason, description, source: None, challenge: false }
+        Self { code, reason, description, source: None, retry_after: None, challenge: false }
+    }
+
+    /// Too often; after `wait` it would have passed.
+    #[must_use]
+    pub fn too_many(reason: &'static str, description: &'static str, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..Self::new(ErrorCode::TooManyRequests, reason, description) }
     }
 
     /// `invalid_request`.
@@ -155,6 +164,11 @@ impl OAuthError {
     #[must_use]
     pub fn description(&self) -> &'static str {
         self.description
+    }
+
+    /// After how long to try again, where that is known.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// Whether to answer with `WWW-Authenticate: Basic`.

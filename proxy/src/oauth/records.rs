@@ -2,7 +2,7 @@
 //!
 //! | key | holds | ends |
 //! |---|---|---|
-//! | `client:{id}` | a registered client; plain, as it holds no secret and must outlive every key | unused for 90 days |
+//! | `client:{id}` | a registered client; plain, as it holds no secret and must outlive every key | unused for 90 days; never used, for 81 minutes |
 //! | `signin:{hash of state}` | a sign-in that is at Cognito; sealed | 10 minutes, taken once |
 //! | `code:{hash of code}` | an authorization code, then the mark that it was spent; sealed | 60 seconds, then 10 minutes |
 //! | `grant:{sid}` | a refresh-token family; sealed | unused for 30 days |

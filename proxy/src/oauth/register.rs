@@ -11,13 +11,18 @@ use super::redirect::RedirectUri;
 use super::reply::{Answer, Refusal, Reply};
 use super::{OAuth, OAuthRequest};
 use crate::keys;
-use crate::limits::ClientAddress;
 use crate::terms::{ClientId, Scopes};
 
 /// Most redirect URIs of one client.
 const MAX_REDIRECT_URIS: usize = 10;
+/// Most bytes of them together: strangers can fill the store with them. The known clients need less than 300.
+const MAX_REDIRECT_BYTES: usize = 4096;
 /// Longest name that is kept, in characters; the rest is cut off.
 const MAX_NAME_CHARS: usize = 200;
+
+mod rates;
+
+pub(super) use rates::Registrations;
 
 /// What a client asks for. Members we do not know are ignored (RFC 7591 section 2).
 #[derive(Debug, Deserialize)]
@@ -74,7 +79,7 @@ impl OAuth {
         if asked.response_types.as_ref().is_some_and(|types| !types.iter().any(|kind| kind == "code")) {
             return Err(bad("response_types", "response_types must contain code"));
         }
-        self.check_rate(request.client)?;
+        self.registrations.check(request.client).await?;
         let secret = (auth_method != AuthMethod::None).then(opaque::<32>);
         let client = Client {
             id: ClientId::from_random(keys::random::<16>()),
@@ -83,6 +88,7 @@ impl OAuth {
             auth_method,
             secret_hash: secret.as_deref().map(fingerprint),
             registered: self.clock.unix(),
+            used: false,
         };
         self.keep_client(&client).await?;
         tracing::info!(client.id = %client.id, client.ip = %request.client, "client registered");
@@ -104,16 +110,6 @@ impl OAuth {
         Ok(Reply::Json(StatusCode::CREATED, body.into()))
     }
 
-    /// One count for everybody, since addresses are cheap; and nobody may use up more than a part of it, or one stranger
-    /// could keep all others from registering. What is refused for another reason does not count.
-    fn check_rate(&self, address: ClientAddress) -> Result<(), OAuthError> {
-        let (newcomers, all) = &self.registrations;
-        newcomers.check(&address.network()).and_then(|()| all.check("all")).map_err(|_| {
-            let description = "too many clients register at the moment: try again in a minute";
-            OAuthError::new(ErrorCode::TooManyRequests, "registrations_limited", description)
-        })
-    }
-
     fn check_redirect_uris(&self, uris: &[String]) -> Result<(), OAuthError> {
         let refused =
             |reason, description| Err(OAuthError::new(ErrorCode::InvalidRedirectUri, reason, description));
@@ -122,6 +118,15 @@ impl OAuth {
         }
         if uris.len() > MAX_REDIRECT_URIS {
             return refused("redirect_uris_too_many", "give at most 10 redirect URIs");
+        }
+        if uris.iter().map(String::len).sum::<usize>() > MAX_REDIRECT_BYTES {
+            return refused("redirect_uris_too_long", "the redirect URIs may have 4096 bytes together");
+        }
+        let mut others = uris.iter();
+        while let Some(uri) = others.next() {
+            if others.as_slice().contains(uri) {
+                return refused("redirect_uri_repeated", "give each redirect URI once");
+            }
         }
         for text in uris {
             let Ok(uri) =

@@ -19,7 +19,7 @@ use super::pages::{self, Page};
 use super::redirect::ClientRedirect;
 
 /// Seconds after which a client may try again when a part of ours does not answer.
-const RETRY_AFTER_SECONDS: u16 = 5;
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// What an answer was, for the pipeline's log line and metrics: an extension of every response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,9 @@ fn refuse(issuer: &str, refusal: Refusal) -> Response<Bytes> {
 
 fn retry_later(error: &OAuthError, mut response: Response<Bytes>) -> Response<Bytes> {
     if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::TooManyRequests) {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        // In whole seconds, so that who comes back then is not early.
+        let seconds = error.retry_after().map_or(RETRY_AFTER_SECONDS, |wait| wait.as_secs() + 1);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }

@@ -53,7 +53,7 @@ impl OAuth {
                 ));
             }
         };
-        self.renew_client(&client.id).await;
+        self.renew_client(&client).await;
         Ok(answer)
     }
 

@@ -36,7 +36,7 @@ mod trust;
 mod walk;
 
 #[cfg(test)]
-pub(super) mod server;
+pub(crate) mod server;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

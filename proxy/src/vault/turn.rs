@@ -94,6 +94,7 @@ impl Vault {
     /// ended nevertheless, it revokes what it has.
     pub(super) async fn refused(&self, mut found: Found, turn: &Turn) -> Result<Found, VaultError> {
         let sid = found.record.session.sid.clone();
+        tracing::info!(%sid, "cognito refused a refresh token: another replica may have the next one, waiting for it");
         for _ in 0..LOOKS {
             tokio::time::sleep(self.policy.hold_back / LOOKS).await;
             if !self.prolong(turn).await? {
@@ -101,7 +102,7 @@ impl Vault {
             }
             let now = self.records.read(&sid).await?.ok_or(VaultError::Gone)?;
             if now.record.generation != found.record.generation {
-                tracing::info!(%sid, "another replica stored a refresh late");
+                tracing::info!(%sid, "another replica had it");
                 return Ok(now);
             }
             // At most sealed anew.

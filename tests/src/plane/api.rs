@@ -14,7 +14,7 @@ use super::rows::{Query, Scope};
 use super::seed::capture;
 use super::throttle::Throttle;
 use super::world::World;
-use super::{Fault, PlaneAuth, PlaneOptions, SeenRequest, account, app, projects, work_items};
+use super::{Fault, PlaneAuth, PlaneOptions, Sample, SeenRequest, account, app, projects, work_items};
 
 /// All that changes while the double runs.
 #[derive(Debug)]
@@ -66,9 +66,13 @@ struct Session {
 }
 
 impl State {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(sample: Sample, now: u64) -> Self {
+        Self::with(World::sample(sample, now))
+    }
+
+    fn with(world: World) -> Self {
         Self {
-            world: World::sample(),
+            world,
             throttle: Throttle::default(),
             seen: Vec::new(),
             seen_by_front: Vec::new(),
@@ -79,7 +83,7 @@ impl State {
 
     pub(super) fn reset(&mut self) {
         let world = World { sessions: Default::default(), ..std::mem::take(&mut self.world) };
-        *self = Self { world, ..Self::new() };
+        *self = Self::with(world);
     }
 
     /// Answers one request.

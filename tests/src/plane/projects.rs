@@ -59,7 +59,8 @@ pub(super) fn part(scope: Scope<'_>, project: &Project, part: &ProjectPart, quer
         ProjectPart::Labels(id) => rows(scope, &project.labels, id, query),
         ProjectPart::Modules(id) => rows(scope, &project.modules, id, query),
         ProjectPart::Cycles(id) => cycles(scope, project, id, query),
-        ProjectPart::Archived => scope.page(Vec::new(), query),
+        ProjectPart::ArchivedCycles => scope.page(project.archived_cycles.clone(), query),
+        ProjectPart::ArchivedModules => scope.page(project.archived_modules.clone(), query),
         ProjectPart::Intake(id) => intake(scope, project, id, query),
         ProjectPart::WorkItems(None) => work_items::list(scope, project, query),
         ProjectPart::WorkItems(Some(id)) => scope.one(&project.items, id, query),
@@ -67,7 +68,7 @@ pub(super) fn part(scope: Scope<'_>, project: &Project, part: &ProjectPart, quer
             work_items::attached(scope, project, (item, *kind, id), query)
         }
         ProjectPart::Relations { item } => Ok(work_items::relations(project, item)),
-        ProjectPart::Attachments => Ok(Answer::ok(json!([]))),
+        ProjectPart::Attachments { item } => Ok(work_items::attachments(project, item)),
         ProjectPart::Grouped { group } => work_items::grouped(scope, project, group, query),
         ProjectPart::CycleLink { cycle, item } => work_items::cycle_link(project, cycle, item),
     }

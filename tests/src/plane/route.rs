@@ -60,7 +60,9 @@ pub(super) enum ProjectPart {
     Relations {
         item: String,
     },
-    Attachments,
+    Attachments {
+        item: String,
+    },
     Cycles(Option<String>),
     CycleLink {
         cycle: String,
@@ -71,7 +73,8 @@ pub(super) enum ProjectPart {
     Grouped {
         group: String,
     },
-    Archived,
+    ArchivedCycles,
+    ArchivedModules,
     Intake(Option<String>),
 }
 
@@ -151,7 +154,8 @@ impl ProjectPart {
         };
         match kind {
             "summary" if rest.is_empty() => Some(Self::Summary),
-            "archived-cycles" | "archived-modules" if rest.is_empty() => Some(Self::Archived),
+            "archived-cycles" if rest.is_empty() => Some(Self::ArchivedCycles),
+            "archived-modules" if rest.is_empty() => Some(Self::ArchivedModules),
             "members" | "project-members" => {
                 list.map(|id| if id.is_some() { Self::Member } else { Self::Members })
             }
@@ -186,7 +190,9 @@ impl ProjectPart {
             "links" => Attached::Links,
             "activities" => Attached::Activities,
             "relations" if id.is_none() => return Some(Self::Relations { item: item.to_owned() }),
-            "attachments" | "issue-attachments" if id.is_none() => return Some(Self::Attachments),
+            "attachments" | "issue-attachments" if id.is_none() => {
+                return Some(Self::Attachments { item: item.to_owned() });
+            }
             _ => return None,
         };
         Some(Self::Attached { item: item.to_owned(), kind, id })

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::world::{Cycle, Project, Role, User, Workspace, World, set, text};
+use super::world::{Cycle, Project, Role, User, Workspace, World, moment, set, text, unix};
+use super::{Sample, company};
 
 /// The body of a captured response.
 macro_rules! capture {
@@ -22,13 +23,31 @@ pub(super) use capture;
 /// Cycle and module of the captures that hold work items, and the sequence numbers they hold.
 const SPRINT_42: (&str, std::ops::RangeInclusive<i64>) = ("9fcc1c95-7ce4-462b-9ba3-0c6065666834", 1..=10);
 const AUTH_REVAMP: (&str, std::ops::RangeInclusive<i64>) = ("49ff2f89-d7b0-4624-96e7-08d83635c4e4", 6..=15);
+/// When the running cycle of the captures began (18 November 2026), and how long one is with the night before the next: seconds.
+const SPRINT_BEGAN: u64 = 1_794_960_000;
+const SPRINT: u64 = 15 * 86_400;
 /// The work item whose comments, links, activities and relations were captured.
 const BUSY_ITEM: &str = "f5aa9d34-3fb1-4244-8ff0-0c3943394ed0";
 
 impl World {
     /// Workspaces `acme` (alice: admin, bob: member, gus: guest), `beta` (alice) and `olga-ws` (olga). In `acme`: the projects ENG
     /// (alice, bob, gus; 25 items), MKT (public, alice) and SEC (secret, alice).
-    pub(super) fn sample() -> Self {
+    ///
+    /// Cycles move on with the clock (`now`, Unix seconds) in whole sprints, so that the running one is always running.
+    pub(super) fn sample(sample: Sample, now: u64) -> Self {
+        let mut world = Self::captured();
+        if sample == Sample::Company {
+            company::add(&mut world);
+        }
+        for project in &mut world.projects {
+            for cycle in &mut project.cycles {
+                move_on(&mut cycle.row, now);
+            }
+        }
+        world
+    }
+
+    fn captured() -> Self {
         let members = array(capture!("list_workspace_members"));
         let mut users: Vec<User> = members.iter().map(user).collect();
         let olga = json!({"id": "0f6c1b52-5d6e-4a77-9d1f-3f2f6c9a7e10", "email": "olga@example.com",
@@ -126,9 +145,25 @@ fn engineering(row: Value, members: HashMap<String, Role>) -> Project {
         comments: array(results(capture!("list_work_item_comments"))),
         links: array(results(capture!("list_work_item_links"))),
         activities: array(results(capture!("list_work_item_activities"))),
-        attachments: Vec::new(),
         relations: HashMap::from([(BUSY_ITEM.to_owned(), capture!("list_work_item_relations"))]),
         intake: array(results(capture!("list_intake_issues"))),
+        ..Project::default()
+    }
+}
+
+/// Moves a cycle's dates as many whole sprints on as the clock is after the captures.
+fn move_on(row: &mut Value, now: u64) {
+    let sprints = now.saturating_sub(SPRINT_BEGAN) / SPRINT;
+    if sprints == 0 {
+        return;
+    }
+    for key in ["start_date", "end_date"] {
+        let time = row.get(key).and_then(Value::as_str).and_then(unix);
+        if let Some(time) = time {
+            let moved = moment(time + sprints * SPRINT);
+            // Cycles begin and end at whole seconds, told without fractions.
+            set(row, [(key, json!(moved.replace(".000000Z", "Z")))]);
+        }
     }
 }
 

@@ -49,7 +49,8 @@ impl std::error::Error for Cut {}
 impl Shared {
     pub(super) fn new(options: PlaneOptions) -> Self {
         let front = options.front.clone().map(Front::new);
-        Self { options, front, state: Mutex::new(State::new()) }
+        let state = State::new(options.sample, options.clock.unix());
+        Self { options, front, state: Mutex::new(state) }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -141,6 +141,11 @@ pub(super) fn attached(
     }
 }
 
+/// What is known of an item's uploaded files, as a bare array.
+pub(super) fn attachments(project: &Project, item: &str) -> Answer {
+    Answer::ok(project.attachments.iter().filter(|row| text(row, "issue") == item).cloned().collect())
+}
+
 /// Related items by kind of relation; an item without any has every kind, empty.
 pub(super) fn relations(project: &Project, item: &str) -> Answer {
     Answer::ok(relations_of(project, item))

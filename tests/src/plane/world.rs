@@ -88,7 +88,9 @@ pub(super) struct Project {
     pub(super) labels: Vec<Value>,
     pub(super) items: Vec<Value>,
     pub(super) cycles: Vec<Cycle>,
+    pub(super) archived_cycles: Vec<Value>,
     pub(super) modules: Vec<Value>,
+    pub(super) archived_modules: Vec<Value>,
     /// Work item ids by cycle id and by module id, in the order they were made.
     pub(super) grouped: HashMap<String, Vec<String>>,
     pub(super) comments: Vec<Value>,
@@ -228,6 +230,19 @@ impl World {
         self.projects.iter().filter(move |project| home.as_deref() == Some(text(&project.row, "workspace")))
     }
 
+    /// The project with this identifier, in whichever workspace it is.
+    pub(super) fn project_named(&self, identifier: &str) -> Option<&Project> {
+        self.projects.iter().find(|project| project.identifier() == identifier)
+    }
+
+    /// The work item called `{identifier}-{number}`.
+    pub(super) fn work_item_named(&self, name: &str) -> Option<&Value> {
+        let (project, number) = name.rsplit_once('-')?;
+        let number: i64 = number.parse().ok()?;
+        let items = &self.project_named(project)?.items;
+        items.iter().find(|item| item.get("sequence_id").and_then(Value::as_i64) == Some(number))
+    }
+
     pub(super) fn project(&self, slug: &str, id: &str) -> Option<&Project> {
         self.projects_in(slug).find(|project| project.id() == id)
     }
@@ -258,6 +273,18 @@ pub(super) fn moment(unix: u64) -> String {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000000Z")
+}
+
+/// The Unix seconds of such a time, fractions cut off: the inverse of [`moment`].
+pub(super) fn unix(moment: &str) -> Option<u64> {
+    let part = |from: usize, to: usize| moment.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (year, shifted) = if month > 2 { (year, month - 3) } else { (year.checked_sub(1)?, month + 9) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_era =
+        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
+    let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+    Some(days * 86_400 + part(11, 13)? * 3_600 + part(14, 16)? * 60 + part(17, 19)?)
 }
 
 /// A random version 4 UUID.

@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use stack::{client::Era, stack::Stack};
+use stack::{
+    client::Era,
+    cognito::{Fault, Faults},
+    stack::{Stack, Store},
+};
 
 #[tokio::test]
 async fn a_stop_finishes_what_runs_and_takes_nothing_new() {
@@ -41,6 +45,46 @@ async fn a_stop_waits_only_so_long() {
     stack.proxies[0].program.signal("TERM").unwrap();
     stack.proxies[0].program.process().wait_ended().await.unwrap();
     assert!(running.await.unwrap().is_err(), "the request was cut");
+}
+
+#[tokio::test]
+async fn a_stop_while_valkey_takes_no_writes_waits_until_the_new_refresh_token_is_stored() {
+    let builder = Stack::builder().store(Store::Valkey).proxies(2).proxy_setting("server.drain_seconds", 0);
+    // Always due, and each refresh token good once.
+    let builder = builder.proxy_setting("cognito.timeout_seconds", 1).cognito(|options| {
+        options.behaviour.id_token_lifetime = Duration::from_secs(100);
+        options.behaviour.rotation = Some(Duration::ZERO);
+    });
+    let mut stack = builder.start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let elsewhere = session.client.through(&stack.proxies[1].origin).unwrap();
+    let late = Fault::LateAnswer(Duration::from_millis(200));
+    stack.cognito.set_faults(Faults { token: Some(late), ..Faults::default() });
+    let cut = session.clone();
+    let cut = tokio::spawn(async move { cut.client.probe(&cut.tokens.access).await });
+    while stack.cognito.refreshes() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let valkey = stack.valkey.as_ref().unwrap();
+    assert_eq!(valkey.command("CONFIG SET min-replicas-to-write 1").unwrap(), "+OK");
+    stack.proxies[0].program.signal("TERM").unwrap();
+    let refused_writes = || {
+        let count = valkey.info("errorstat_NOREPLICAS").unwrap_or_default();
+        count.strip_prefix("count=").and_then(|count| count.parse::<u32>().ok()).unwrap_or_default()
+    };
+    // So often takes longer than Cognito would have had to answer.
+    let stopping = stack.proxies[0].program.process();
+    stopping.wait_for("written to Valkey", async |_| (refused_writes() >= 8).then_some(())).await.unwrap();
+    assert_eq!(valkey.command("CONFIG SET min-replicas-to-write 0").unwrap(), "+OK");
+    assert_eq!(stopping.wait_ended().await.unwrap().code(), Some(0));
+    assert!(cut.await.unwrap().is_err(), "nothing was to be finished for clients");
+
+    stack.cognito.set_faults(Faults::default());
+    elsewhere.probe(&session.tokens.access).await.unwrap().expect_status(200).unwrap();
+    let requests = stack.cognito.requests();
+    let used = requests.iter().filter(|request| request.asks_for("refresh_token"));
+    let used: Vec<_> = used.filter_map(|request| request.form_value("refresh_token")).collect();
+    assert!(used.len() == 2 && used[0] != used[1], "the next refresh is with the token that was stored");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::{io::Write, time::Duration};
 
 use serde_json::{Value, json};
-use stack::{client::Era, stack::Stack};
+use stack::{
+    client::{Era, McpClient},
+    stack::Stack,
+};
 use tokio::time::timeout;
 
 use crate::tls;
@@ -119,4 +122,54 @@ async fn bad_input_keeps_the_connection_and_never_panics() {
     assert_eq!(client.probe(&session.tokens.access).await.unwrap().status, 200);
     assert!(!stack.logs().contains("panicked"));
     assert!(stack.proxy().unwrap().program.process().is_running());
+}
+
+/// The status of a token request that is refused for its content, from whom `X-Forwarded-For` names.
+async fn asked_for(client: &McpClient, origin: &str, forwarded_for: &str) -> u16 {
+    let url = format!("{origin}/token").parse().unwrap();
+    let request = client.request("POST", &url).unwrap().header("x-forwarded-for", forwarded_for);
+    client.send(request.form(&[("grant_type", "none")])).await.unwrap().status
+}
+
+#[tokio::test]
+async fn users_behind_a_trusted_proxy_have_limits_of_their_own() {
+    let stack = Stack::builder()
+        .echo_routes()
+        .proxy_setting("server.trusted_proxies", vec!["127.0.0.1", "10.0.0.0/8"])
+        .proxy_setting("limits.oauth_requests_per_minute", 20)
+        .start()
+        .await
+        .unwrap();
+    let session = stack.sign_in_at("/echo", "alice").await.unwrap();
+    let (client, origin) = (&session.client, stack.origin());
+    for _ in 0..10 {
+        assert_ne!(asked_for(client, origin, "203.0.113.1").await, 429);
+    }
+    for one_of_many in ["203.0.113.1", "198.51.100.1, 203.0.113.1", "203.0.113.1:4711, 10.0.0.1"] {
+        assert_eq!(asked_for(client, origin, one_of_many).await, 429, "{one_of_many}");
+    }
+    assert_ne!(asked_for(client, origin, "203.0.113.2").await, 429, "another user");
+
+    let request = client.request("GET", client.endpoint()).unwrap().bearer_auth(&session.tokens.access);
+    let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.3, 10.0.0.1");
+    assert_eq!(client.send(request).await.unwrap().status, 200);
+    assert_eq!(stack.echo.last().unwrap().values("x-forwarded-for"), ["203.0.113.3"]);
+    assert!(stack.logs().contains("203.0.113.3"), "{}", stack.logs());
+}
+
+#[tokio::test]
+async fn a_peer_that_is_not_trusted_cannot_choose_its_address() {
+    let stack = Stack::builder()
+        .proxy_setting("server.trusted_proxies", vec!["10.0.0.0/8"])
+        .proxy_setting("limits.oauth_requests_per_minute", 20)
+        .start()
+        .await
+        .unwrap();
+    let client = stack.client("/mcp").unwrap();
+    let mut passed = 0;
+    for number in 0..30 {
+        let chosen = format!("203.0.113.{number}");
+        passed += usize::from(asked_for(&client, stack.origin(), &chosen).await != 429);
+    }
+    assert!((10..30).contains(&passed), "{passed}");
 }

@@ -7,6 +7,7 @@ use service::{Clock, SystemClock};
 use stack::{
     client::SignedIn,
     cognito::{Behaviour, Fault, Faults},
+    process::Log,
     stack::{Stack, Store},
 };
 
@@ -69,4 +70,30 @@ async fn a_proxy_killed_while_cognito_answers_costs_the_others_a_moment_and_the_
         answer.unwrap().expect_status(200).unwrap();
     }
     assert_eq!(stack.cognito.refreshes(), 2, "the second within the grace of the first");
+}
+
+#[tokio::test]
+async fn a_proxy_that_stands_still_with_the_only_good_refresh_token_costs_no_session() {
+    let (mut stack, [session, elsewhere]) = expired(Some(Duration::ZERO)).await;
+    let late = Fault::LateAnswer(Duration::from_millis(200));
+    stack.cognito.set_faults(Faults { token: Some(late), ..Faults::default() });
+    let ask = |session: SignedIn| {
+        tokio::spawn(async move { session.client.probe(&session.tokens.access).await.unwrap() })
+    };
+    let held_up = ask(elsewhere);
+    while stack.cognito.refreshes() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Cognito has rotated the refresh token, without grace; who is to hear of it does nothing until its lock has run out.
+    stack.proxies[1].program.signal("STOP").unwrap();
+    stack.cognito.set_faults(Faults::default());
+    let refused = ask(session);
+    let waits = |log: &Log| log.text().contains("cognito refused a refresh token");
+    let other = stack.proxies[0].program.process();
+    other.wait_for("refused by Cognito", async |log| waits(log).then_some(())).await.unwrap();
+    stack.proxies[1].program.signal("CONT").unwrap();
+    for answer in [held_up, refused] {
+        answer.await.unwrap().expect_status(200).unwrap();
+    }
+    assert_eq!(stack.cognito.refreshes(), 2);
 }

@@ -12,7 +12,7 @@ use url::Url;
 use super::super::{
     ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, OAuthSettings, RedirectPattern,
 };
-use super::answers::{assert_error, assert_page, json, pair, reason, text};
+use super::answers::{assert_error, assert_page, json, location, pair, query, reason, text};
 use super::world::{CALLBACK, ISSUER, Jar, World, authorize_url, route};
 use crate::store::Store;
 
@@ -182,6 +182,7 @@ async fn registrations_are_limited_as_a_whole() {
 
 #[tokio::test]
 async fn a_client_is_forgotten_when_it_was_never_used_and_never_while_it_is() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
     let mut long = settings();
     long.refresh_token = 120 * DAY;
@@ -189,15 +190,38 @@ async fn a_client_is_forgotten_when_it_was_never_used_and_never_while_it_is() {
     let world = World::with(long);
     let unused = world.register().await;
     let used = world.signed_in().await;
-    world.clock.advance(DAY + Duration::from_secs(1));
-    let known = async |client: &str| world.store.get(&format!("client:{client}")).await.unwrap().is_some();
-    assert!(!known(&unused).await && known(&used.client).await);
+    world.clock.advance(HOUR);
     let page = world.get(&authorize_url(&unused, &[]), &mut Jar::default()).await;
     assert_eq!(reason(&page), "client_unknown");
+    let page = world.get(&authorize_url(&used.client, &[]), &mut Jar::default()).await;
+    assert_eq!(page.status(), StatusCode::OK);
+    world.clock.advance(HOUR / 2);
+    let known = async |client: &str| world.store.get(&format!("client:{client}")).await.unwrap().is_some();
+    assert!(!known(&unused).await && known(&used.client).await);
 
     // Silent for as long as its refresh token lasts, which is longer than clients are kept otherwise.
-    world.clock.advance(118 * DAY);
+    world.clock.advance(119 * DAY);
     let answer = world.refresh(&used.client, &used.refresh, &[]).await;
     assert_ne!(reason(&answer), "client_unknown", "{answer:?}");
     assert!(known(&used.client).await);
+}
+
+#[tokio::test]
+async fn a_sign_in_that_begins_in_a_new_client_s_last_second_can_be_finished() {
+    let world = World::new();
+    let client = world.register().await;
+    world.clock.advance(Duration::from_secs(60 * 60 - 1));
+    let mut jar = Jar::default();
+    let page = world.get(&authorize_url(&client, &[]), &mut jar).await;
+    world.clock.advance(Duration::from_secs(599));
+    let onward = world.decide(&page, &jar, "approve").await;
+    let state = query(&location(&onward))["state"].clone();
+    world.clock.advance(Duration::from_secs(599));
+    let back = world.get(&format!("/auth/callback?code=cognito-code&state={state}"), &mut jar).await;
+    world.clock.advance(Duration::from_secs(59));
+    let answer = world.redeem(&client, &query(&location(&back))["code"], &[]).await;
+    assert_eq!(answer.status(), StatusCode::OK, "{answer:?}");
+    world.clock.advance(Duration::from_secs(60 * 60));
+    let page = world.get(&authorize_url(&client, &[]), &mut Jar::default()).await;
+    assert_eq!(page.status(), StatusCode::OK, "in use");
 }

@@ -1,12 +1,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde_json::json;
 
-use super::super::{Endpoint, OAuthRequest};
+use super::super::{Endpoint, OAuthRequest, OAuthSettings};
 use super::answers::{assert_error, json};
-use super::world::{Jar, VERIFIER, World};
+use super::world::{ISSUER, Jar, VERIFIER, World, route};
 use crate::limits::ClientAddress;
 
 #[tokio::test]
@@ -42,6 +43,20 @@ async fn cursor_registers_its_three_uris_in_one_call() {
     assert_eq!(json(&response)["redirect_uris"], uris);
 }
 
+/// So many redirect URIs of so many bytes each.
+fn long(count: usize, bytes: usize) -> Vec<String> {
+    (0..count).map(|number| format!("http://localhost/{number:0>width$}", width = bytes - 17)).collect()
+}
+
+#[tokio::test]
+async fn a_client_may_have_as_many_redirect_uris_as_fit() {
+    let world = World::new();
+    let uris = long(2, 2048);
+    assert!(uris.iter().all(|uri| uri.len() == 2048));
+    let metadata = json!({ "redirect_uris": uris });
+    assert_eq!(world.register_with(metadata).await.status(), StatusCode::CREATED);
+}
+
 #[tokio::test]
 async fn unusable_metadata_is_refused_with_its_code() {
     let world = World::new();
@@ -49,6 +64,12 @@ async fn unusable_metadata_is_refused_with_its_code() {
     for (metadata, error, why) in [
         (json!({}), "invalid_redirect_uri", "redirect_uris_missing"),
         (json!({ "redirect_uris": many }), "invalid_redirect_uri", "redirect_uris_too_many"),
+        (
+            json!({ "redirect_uris": ["http://localhost/", "http://127.0.0.1/", "http://localhost/"] }),
+            "invalid_redirect_uri",
+            "redirect_uri_repeated",
+        ),
+        (json!({ "redirect_uris": long(3, 1400) }), "invalid_redirect_uri", "redirect_uris_too_long"),
         (
             json!({ "redirect_uris": ["javascript:alert(1)"] }),
             "invalid_redirect_uri",
@@ -126,26 +147,59 @@ async fn a_confidential_client_proves_itself_with_its_secret() {
     assert_eq!(refreshed.status(), StatusCode::OK);
 }
 
+/// What a registration is answered that comes from this address.
+async fn register_from(world: &World, address: &str, metadata: serde_json::Value) -> Response<Bytes> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let request = OAuthRequest {
+        method: Method::POST,
+        query: None,
+        headers,
+        body: metadata.to_string().into(),
+        client: ClientAddress::of_peer(address.parse().unwrap()),
+    };
+    world.oauth.answer(Endpoint::Register, request).await
+}
+
 #[tokio::test]
 async fn one_network_cannot_keep_the_others_from_registering() {
     let world = World::new();
     let from = async |address: &str, metadata: serde_json::Value| {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let request = OAuthRequest {
-            method: Method::POST,
-            query: None,
-            headers,
-            body: metadata.to_string().into(),
-            client: ClientAddress::of_peer(address.parse().unwrap()),
-        };
-        world.oauth.answer(Endpoint::Register, request).await.status()
+        register_from(&world, address, metadata).await.status()
     };
     let good = json!({ "redirect_uris": ["http://localhost/"] });
     for number in 0..100 {
         assert_eq!(from("203.0.113.9", json!({})).await, StatusCode::BAD_REQUEST);
         let expected = if number < 15 { StatusCode::CREATED } else { StatusCode::TOO_MANY_REQUESTS };
-        assert_eq!(from(&format!("2001:db8::{number:x}"), good.clone()).await, expected, "{number}");
+        assert_eq!(from(&format!("2001:db8:0:{number:x}::1"), good.clone()).await, expected, "{number}");
     }
     assert_eq!(from("203.0.113.9", good).await, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn replicas_take_only_so_many_clients_an_hour_together() {
+    let mut few = OAuthSettings::new(ISSUER, vec![route("/mcp")]);
+    few.registrations_per_minute = 0;
+    few.registrations_per_hour = 6; // of which one network gets half
+    let replicas = World::replicas(&few);
+    let good = json!({ "redirect_uris": ["http://localhost/"] });
+    let mut passed = Vec::new();
+    for number in 0..20 {
+        let address = format!("203.0.{}.{number}", number % 4);
+        let answer = register_from(&replicas[number / 4 % 2], &address, good.clone()).await;
+        if answer.status() == StatusCode::CREATED {
+            passed.push(number);
+        } else {
+            assert_error(&answer, 429, "temporarily_unavailable", "registrations_limited");
+            let wait: u64 = answer.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            // As soon as one more may come of all, or of its network.
+            assert!([601, 1201].contains(&wait), "{wait}");
+        }
+    }
+    assert_eq!(passed, [0, 1, 2, 3, 4, 5]);
+    replicas[0].clock.advance(std::time::Duration::from_secs(600));
+    for (network, expected) in [(7, StatusCode::CREATED), (8, StatusCode::TOO_MANY_REQUESTS)] {
+        let address = format!("203.0.{network}.1");
+        assert_eq!(register_from(&replicas[1], &address, good.clone()).await.status(), expected);
+    }
 }

@@ -1,0 +1,83 @@
+//! Limits that all replicas count together, in the store; in this process alone while the store does not answer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use service::Clock;
+
+use super::{Limiter, Rate, RetryAfter};
+use crate::store::{Store, names};
+
+/// How long the store is waited for. What is limited needs it anyway, and should not wait for it twice as long.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A limit on the rate of something, per key, of all replicas together.
+pub struct SharedLimiter {
+    /// What is limited: part of the names in the store.
+    what: &'static str,
+    rate: Option<Rate>,
+    store: Arc<dyn Store>,
+    /// What passed here. Refuses without a question what the store would refuse, and stands in for it.
+    own: Limiter,
+    /// Whether the store did not answer the last time.
+    alone: AtomicBool,
+}
+
+impl SharedLimiter {
+    /// A limit on `what`; none when there is no rate.
+    pub fn new(what: &'static str, rate: Option<Rate>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { what, rate, store, own: Limiter::new(rate, clock), alone: AtomicBool::new(false) }
+    }
+
+    /// Counts one use by `key`. A store that is down is no reason to refuse anything.
+    ///
+    /// # Errors
+    /// [`RetryAfter`] when the key is over its limit; a refused use does not count.
+    pub async fn check(&self, key: &str) -> Result<(), RetryAfter> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        // What is over the limit here is over it everywhere: a flood does not reach the store.
+        self.own.look(key)?;
+        let name = names::rate(self.what, key);
+        let asked = self.store.allow(&name, rate.interval(), rate.tolerance());
+        let alone = match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(None)) => false,
+            Ok(Ok(Some(wait))) => {
+                self.is_alone(false);
+                return Err(RetryAfter(wait));
+            }
+            Ok(Err(_)) | Err(_) => true,
+        };
+        self.is_alone(alone);
+        match self.own.check(key) {
+            Err(over) if alone => Err(over),
+            // Otherwise the store has decided.
+            _ => Ok(()),
+        }
+    }
+
+    /// Says when that changes.
+    fn is_alone(&self, alone: bool) {
+        if self.alone.swap(alone, Ordering::Relaxed) == alone {
+            return;
+        }
+        if alone {
+            tracing::warn!(limit = self.what, "the store does not answer: this process counts for itself");
+        } else {
+            tracing::info!(limit = self.what, "counted for all replicas together again");
+        }
+    }
+}
+
+impl fmt::Debug for SharedLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLimiter")
+            .field("what", &self.what)
+            .field("rate", &self.rate)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
