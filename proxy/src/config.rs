@@ -15,6 +15,7 @@ use crate::{
 
 mod bearers;
 mod client_documents;
+mod forward_auth;
 mod found;
 mod limits;
 pub mod raw;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use bearers::CognitoBearers;
 pub use client_documents::ClientDocuments;
+pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
 pub use resolve::resolve;
 
@@ -40,6 +42,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// How we reach it.
     pub upstream: Upstream,
+    /// The listener for Traefik's ForwardAuth middleware; none: there is none.
+    pub forward_auth: Option<ForwardAuth>,
     /// Where people sign in.
     pub cognito: Cognito,
     /// What we grant to clients.
@@ -106,8 +110,8 @@ pub struct Route {
     pub name: String,
     /// How it authenticates.
     pub kind: RouteKind,
-    /// The URL of the MCP endpoint, or the origin of an `http` route.
-    pub upstream: Url,
+    /// The URL of the MCP endpoint, or the origin of an `http` route; none: Traefik routes it, and only asks us.
+    pub upstream: Option<Url>,
     /// The scopes a token needs.
     pub scopes: Scopes,
     /// What tokens for this route name as their audience.

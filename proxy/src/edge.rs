@@ -20,7 +20,8 @@ use url::Url;
 
 use crate::{
     config::{self, Config, RouteKind},
-    limits::{Limiter, Rate, SharedLimiter},
+    forward_auth::ForwardAuth,
+    limits::{Limiter, Rate, SharedLimiter, TrustedProxies},
     metrics::Metrics,
     oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
     pipeline::{
@@ -74,7 +75,7 @@ fn while_<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
 /// When an address cannot be bound, or a file that was readable a moment ago no longer is.
 pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<Drained, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let listeners = Listeners::bind(&config.server).await?;
+    let listeners = Listeners::bind(&config.server, config.forward_auth.as_ref()).await?;
     let trust = UpstreamTrust::load(&config.upstream).map_err(while_("read upstream.ca_file"))?;
     let upstream = config.upstream.clone();
     let drain = config.server.drain;
@@ -97,32 +98,66 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
 
     let shared = parts.shared;
     let vault = Arc::clone(&shared.vault);
+    let limits = parts.limits;
+    let asked = answer_traefik(listeners.forward_auth, &shared, limits.clone(), shutdown.clone());
     let handler =
         move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
-    let (bound, limits) = (listeners.public, parts.limits);
-    let drained = match certificates {
-        Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
-        None => serve::run(bound, Plain, limits, handler, shutdown).await,
+    let bound = listeners.public;
+    let served = async {
+        match certificates {
+            Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
+            None => serve::run(bound, Plain, limits, handler, shutdown).await,
+        }
     };
+    let drained = tokio::try_join!(served, asked);
     vault.landed().await;
-    drained.map_err(while_("serve"))
+    let (served, asked) = drained.map_err(while_("serve"))?;
+    Ok(Drained { cut: served.cut + asked.cut })
 }
 
-/// The two listeners, bound before anything else is done.
+/// Serves the ForwardAuth listener, where there is one.
+fn answer_traefik(
+    listener: Option<(Bound, TrustedProxies)>,
+    shared: &Arc<Shared>,
+    limits: serve::Limits,
+    shutdown: Shutdown,
+) -> impl Future<Output = io::Result<Drained>> + use<> {
+    let shared = Arc::clone(shared);
+    async move {
+        let Some((bound, trusted)) = listener else { return Ok(Drained::default()) };
+        let handler = ForwardAuth::new(shared, trusted);
+        serve::run(bound, Plain, limits, move || handler.clone(), shutdown).await
+    }
+}
+
+/// The listeners, bound before anything else is done.
 struct Listeners {
     public: Bound,
     admin: TcpListener,
+    forward_auth: Option<(Bound, TrustedProxies)>,
 }
 
 impl Listeners {
-    async fn bind(server: &config::Server) -> Result<Self, StartError> {
+    async fn bind(
+        server: &config::Server,
+        forward_auth: Option<&config::ForwardAuth>,
+    ) -> Result<Self, StartError> {
         let public = Bound::bind(server.listen, server.threads).map_err(while_("bind server.listen"))?;
         let admin =
             TcpListener::bind(server.admin_listen).await.map_err(while_("bind server.admin_listen"))?;
         let admin_addr = admin.local_addr().map_err(while_("bind server.admin_listen"))?;
         tracing::info!(listener = "public", addr = %public.local_addr(), "listening");
         tracing::info!(listener = "admin", addr = %admin_addr, "listening");
-        Ok(Self { public, admin })
+        let forward_auth = match forward_auth {
+            Some(asked) => {
+                let bound = Bound::bind(asked.listen, server.threads);
+                let bound = bound.map_err(while_("bind forward_auth.listen"))?;
+                tracing::info!(listener = "forward_auth", addr = %bound.local_addr(), "listening");
+                Some((bound, asked.trusted_proxies.clone()))
+            }
+            None => None,
+        };
+        Ok(Self { public, admin, forward_auth })
     }
 }
 

@@ -13,6 +13,9 @@ pub enum Error {
     /// The request can be read in two ways, and so is read in none.
     #[error("ambiguous request: {0}")]
     Ambiguous(&'static str),
+    /// Somebody who is not one of the configured proxies asks the ForwardAuth listener.
+    #[error("peer is no configured proxy")]
+    ForeignPeer,
     /// `Host` names a host that is not ours.
     #[error("host not served here")]
     ForeignHost,
@@ -91,7 +94,7 @@ impl Error {
         match self {
             Self::Ambiguous(_) | Self::SeveralCredentials | Self::TokenInQuery => StatusCode::BAD_REQUEST,
             Self::ForeignHost => StatusCode::MISDIRECTED_REQUEST,
-            Self::ForeignOrigin | Self::InsufficientScope(_) => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::ForeignPeer | Self::InsufficientScope(_) => StatusCode::FORBIDDEN,
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken | Self::InvalidToken(_) | Self::SessionOver(_) => StatusCode::UNAUTHORIZED,
@@ -111,6 +114,7 @@ impl Error {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Ambiguous(what) => what,
+            Self::ForeignPeer => "foreign_peer",
             Self::ForeignHost => "foreign_host",
             Self::ForeignOrigin => "foreign_origin",
             Self::NoRoute => "no_route",
@@ -140,6 +144,9 @@ impl Error {
         match self {
             Self::Ambiguous(_) => {
                 "The request is ambiguous and was not processed; send one well-formed request."
+            }
+            Self::ForeignPeer => {
+                "Only the reverse proxies named in forward_auth.trusted_proxies are answered here."
             }
             Self::ForeignHost => "This host is not served here; use the server's public URL.",
             Self::ForeignOrigin => "Pages of this origin may not call this server.",

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! one request    parse ─▶ route ─▶ authenticate ─▶ identify ─▶ admit ─▶ rewrite ─▶ forward ─▶ respond     (pipeline)
+//!                (or answered to Traefik after `admit`: forward_auth)
 //!                           └─▶ metadata · register · authorize · consent · callback · token · revoke     (oauth)
 //! one session    vault: L1 cache ─▶ store (Valkey or memory), sealed by keys ─▶ refreshed at Cognito      (provider)
 //! one process    command ─▶ reload::Source ─▶ config ─▶ edge: listeners, threads, admin, drain            (tls, metrics)
@@ -15,6 +16,7 @@ pub mod command;
 pub mod config;
 pub mod edge;
 pub mod error;
+pub mod forward_auth;
 pub mod keys;
 pub mod limits;
 pub mod metrics;

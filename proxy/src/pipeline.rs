@@ -35,7 +35,7 @@ pub mod parse;
 pub mod respond;
 pub mod rewrite;
 pub mod route;
-mod trace;
+pub(crate) mod trace;
 
 use body::{RequestBody, Verdict};
 use forward::Upstreams;
@@ -95,8 +95,8 @@ pub struct Pipeline {
 
 /// What is learnt about a request on its way, for the log line; filled in as the steps get there.
 #[derive(Default)]
-struct Story {
-    target: Option<Target>,
+pub(crate) struct Story {
+    pub(crate) target: Option<Target>,
     user: Option<String>,
     client: Option<String>,
     reason: Option<&'static str>,
@@ -149,11 +149,7 @@ impl Pipeline {
         let outcome = self.steps(parts, &mut body, arrival, &mut story).await;
         let mut response = match outcome {
             Ok(response) => response,
-            Err(error) => {
-                story.reason = Some(error.reason());
-                log_causes(&error);
-                respond::failure(&error, story.target.as_ref(), &self.shared.server.public_url)
-            }
+            Err(error) => story.failed(&error, &self.shared.server.public_url),
         };
         if version < Version::HTTP_2 && !has_arrived(body, story.body.as_ref(), waits).await {
             respond::close(&mut response);
@@ -164,7 +160,7 @@ impl Pipeline {
             respond::share_with(&mut response, origin);
         }
         respond::seal(&mut response, &arrival.request_id, peer.tls);
-        self.tell(&method, &response, &story, started);
+        story.tell(&self.shared.metrics, &method, response.status(), started);
         response
     }
 
@@ -186,7 +182,9 @@ impl Pipeline {
                 let endpoint = *endpoint;
                 return self.oauth(endpoint, parsed, body, arrival, story).await;
             }
-            Target::Upstream(route) => Arc::clone(route),
+            Target::Upstream(route) if route.upstream.is_some() => Arc::clone(route),
+            // Traefik routes it, and only asks us.
+            Target::Upstream(_) => return Err(Error::NoRoute),
         };
         let Parsed { parts } = parsed;
         admit::check_origin(&parts.headers, &shared.server.origins)?;
@@ -266,28 +264,36 @@ impl Pipeline {
             traceparent: trace::traceparent(headers),
         }
     }
+}
 
-    fn tell(&self, method: &Method, response: &Response<Body>, story: &Story, started: Instant) {
-        let route = story.target.as_ref().map_or("none", Target::label);
-        let status = response.status().as_u16();
-        let reason = story.reason.unwrap_or("ok");
+impl Story {
+    /// The answer to a request that failed, which from now on is what the story says.
+    pub(crate) fn failed(&mut self, error: &Error, public_url: &str) -> Response<Body> {
+        self.reason = Some(error.reason());
+        log_causes(error);
+        respond::failure(error, self.target.as_ref(), public_url)
+    }
+
+    /// The log line and the figures.
+    pub(crate) fn tell(&self, metrics: &Metrics, method: &Method, status: StatusCode, started: Instant) {
+        let route = self.target.as_ref().map_or("none", Target::label);
+        let status = status.as_u16();
+        let reason = self.reason.unwrap_or("ok");
         let took = started.elapsed();
-        self.shared.metrics.answered(Outcome { route, status, reason }, took);
+        metrics.answered(Outcome { route, status, reason }, took);
         tracing::info!(
             %method,
             route,
             status,
             outcome = reason,
-            user = story.user.as_deref(),
-            client = story.client.as_deref(),
+            user = self.user.as_deref(),
+            client = self.client.as_deref(),
             latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
     }
-}
 
-impl Story {
-    fn know(&mut self, identity: &identify::Identity) {
+    pub(crate) fn know(&mut self, identity: &identify::Identity) {
         if let identify::Identity::Person { session, .. } = identity {
             self.user = Some(session.user.username.clone());
             self.client = Some(session.client.to_string());

@@ -8,6 +8,7 @@
 //! - The world behind: [`cognito`] and [`plane`], doubles of the real ones, and [`echo`], an upstream that tells what it saw.
 //! - [`evaluation`]: questions that the tools must be able to answer.
 //! - [`forwarder`]: a token for programs that know no OAuth.
+//! - [`chain`]: the whole chain of real programs, what the end-to-end tests start from.
 //! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
 //!   Cognito's place.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
@@ -18,6 +19,7 @@
 pub mod adapter;
 pub mod browser;
 pub mod certificate;
+pub mod chain;
 pub mod chromium;
 pub mod client;
 pub mod cognito;

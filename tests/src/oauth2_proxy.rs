@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    chain::shipped,
     ports::free_port,
     process::{Process, tool},
     scratch::Scratch,
@@ -33,32 +34,20 @@ pub struct OAuth2Proxy {
 }
 
 impl Setup {
-    /// The configuration file. `user_id_claim` makes `cognito:username` what Plane knows people by.
-    #[must_use]
-    pub fn settings(&self, port: u16) -> Settings {
-        let mut settings = Settings::default();
-        settings.set("provider", "oidc");
+    /// The shipped configuration file with these values.
+    ///
+    /// # Errors
+    /// When it is not there or not TOML.
+    pub fn settings(&self, port: u16) -> Outcome<Settings> {
+        let mut settings = Settings::read(&shipped("oauth2-proxy.cfg")?)?;
         settings.set("http_address", format!("127.0.0.1:{port}"));
         settings.set("oidc_issuer_url", self.issuer.as_str());
         settings.set("client_id", self.client_id.as_str());
         settings.set("client_secret", self.client_secret.as_str());
-        settings.set("redirect_url", self.redirect_url.as_str());
         settings.set("cookie_secret", "0123456789abcdef0123456789abcdef");
-        settings.set("cookie_secure", false);
-        settings.set("scope", "openid email profile");
-        settings.set("code_challenge_method", "S256");
-        settings.set("user_id_claim", "cognito:username");
-        settings.set("oidc_groups_claim", "cognito:groups");
-        settings.set("email_domains", vec!["*".to_owned()]);
-        settings.set("upstreams", vec!["static://202".to_owned()]);
-        settings.set("reverse_proxy", true);
+        settings.set("redirect_url", self.redirect_url.as_str());
         settings.set("trusted_proxy_ips", vec!["127.0.0.1".to_owned()]);
-        settings.set("set_xauthrequest", true);
-        settings.set("pass_access_token", true);
-        settings.set("skip_jwt_bearer_tokens", true);
-        settings.set("bearer_token_login_fallback", false);
-        settings.set("skip_provider_button", true);
-        settings
+        Ok(settings)
     }
 }
 
@@ -69,7 +58,7 @@ impl OAuth2Proxy {
     /// When it is not installed or does not come up.
     pub async fn start(setup: &Setup, change: impl FnOnce(&mut Settings)) -> Outcome<Self> {
         let (port, scratch) = (free_port()?, Scratch::new("oauth2-proxy")?);
-        let mut settings = setup.settings(port);
+        let mut settings = setup.settings(port)?;
         change(&mut settings);
         let file = scratch.write("oauth2-proxy.cfg", settings.text())?;
         let arguments = [format!("--config={}", file.display())];

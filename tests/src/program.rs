@@ -122,6 +122,12 @@ impl Program {
         self.public
     }
 
+    /// The address of another listener, where there is one.
+    #[must_use]
+    pub fn listener(&self, name: &str) -> Option<SocketAddr> {
+        listener(self.process.log(), name)
+    }
+
     /// Status and body of a path of the admin listener.
     ///
     /// # Errors

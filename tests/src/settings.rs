@@ -2,11 +2,21 @@
 
 use toml::{Table, Value};
 
+use crate::trouble::{Outcome, While};
+
 /// A TOML document under construction.
 #[derive(Debug, Clone, Default)]
 pub struct Settings(Table);
 
 impl Settings {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When it is not TOML.
+    pub fn read(text: &str) -> Outcome<Self> {
+        text.parse().map(Self).while_doing("read a configuration file")
+    }
+
     /// Sets `section.key` (or a top-level `key`), replacing what was there.
     pub fn set(&mut self, dotted: &str, value: impl Into<Value>) {
         let (section, key) = dotted.split_once('.').unwrap_or(("", dotted));
@@ -18,6 +28,11 @@ impl Settings {
             table
         };
         table.insert(key.to_owned(), value.into());
+    }
+
+    /// Removes a section or a top-level key.
+    pub fn remove(&mut self, key: &str) {
+        self.0.remove(key);
     }
 
     /// Appends one element to the array of tables `name`.

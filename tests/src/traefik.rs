@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    ports::free_port,
+    chain::shipped,
     process::{Process, tool},
     scratch::Scratch,
     trouble::{Outcome, While},
@@ -25,42 +25,36 @@ pub struct Traefik {
 }
 
 impl Traefik {
-    /// Starts it with the routers, middlewares and services of `dynamic` (the file provider's YAML) on one entry point called
-    /// `web`, whose further settings `entry_point` gives as YAML lines, such as `http: {aliasHeadersStrategy: delete}`.
+    /// Starts it on `port` with the static configuration of `deploy/traefik` and `dynamic` (the file provider's YAML).
     ///
     /// # Errors
     /// When it is not installed or does not come up.
-    pub async fn start(port: u16, entry_point: &[&str], dynamic: &str) -> Outcome<Self> {
+    pub async fn start(port: u16, dynamic: &str) -> Outcome<Self> {
         let scratch = Scratch::new("traefik")?;
         let dynamic = scratch.write("dynamic.yaml", dynamic)?;
-        let ping = free_port()?;
-        let more: String = entry_point.iter().map(|line| format!("    {line}\n")).collect();
-        let settings = format!(
-            "global: {{checkNewVersion: false, sendAnonymousUsage: false}}\n\
-             log: {{level: WARN}}\n\
-             ping: {{entryPoint: ping}}\n\
-             entryPoints:\n  ping: {{address: \"127.0.0.1:{ping}\"}}\n  web:\n    address: \"127.0.0.1:{port}\"\n{more}\
-             providers: {{file: {{filename: \"{}\", watch: true}}}}\n",
-            dynamic.display()
-        );
+        let settings = shipped("traefik.yaml")?
+            .replace("\":443\"", &format!("\"127.0.0.1:{port}\""))
+            .replace("/etc/traefik/dynamic.yaml", &dynamic.display().to_string());
         let settings = scratch.write("traefik.yaml", settings)?;
         let arguments = [format!("--configFile={}", settings.display())];
         let program = tool("traefik", "TRAEFIK")?;
         let mut process = Process::start("traefik", program.as_os_str(), arguments, &BTreeMap::new())?;
-        let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
-        let url = format!("http://127.0.0.1:{ping}/ping");
+        // It listens before it has read the dynamic configuration, with a certificate of its own making and no route.
+        let builder = reqwest::Client::builder().no_proxy().danger_accept_invalid_certs(true);
+        let http = builder.build().while_doing("build a client")?;
+        let url = format!("https://localhost:{port}/");
         process
-            .wait_for("ready", async |_| {
-                http.get(&url).send().await.ok().filter(|answer| answer.status().is_success()).map(|_| ())
+            .wait_for("routing", async |_| {
+                http.get(&url).send().await.ok().filter(|answer| answer.status().as_u16() != 404).map(|_| ())
             })
             .await?;
         Ok(Self { process, port, dynamic, _scratch: scratch })
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `https://127.0.0.1:PORT`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("https://127.0.0.1:{}", self.port)
     }
 
     /// Replaces the dynamic configuration; Traefik takes it a moment later.

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use service::{Secret, secret::redacted};
 
 mod client_documents;
+mod forward_auth;
 mod limits;
 
 pub use client_documents::ClientDocuments;
+pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
 
 /// Environment names of the Python Cognito mode that keep working, and the key each stands for.
@@ -41,6 +43,8 @@ pub struct Raw {
     pub routes: Vec<Route>,
     /// How we reach what is behind us.
     pub upstream: Upstream,
+    /// The way in beside the path, for Traefik.
+    pub forward_auth: ForwardAuth,
     /// The user pool people sign in at.
     pub cognito: Cognito,
     /// What we grant to clients.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{
     Cognito, Config, Log, OauthGrants, Route, RouteKind, Server, TlsFiles, Upstream, Valkey, Vault, bearers,
-    client_documents,
+    client_documents, forward_auth,
     found::Found,
     limits,
     raw::{self, Raw},
@@ -41,8 +41,9 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let mut found = Found(problems);
     let server = server(&raw.server, &mut found);
     let tls = tls(&raw.tls, &mut found);
-    let routes = routes(&raw.routes, server.as_ref(), &mut found);
+    let routes = routes(raw, server.as_ref(), &mut found);
     let upstream = upstream(&raw.upstream, &mut found);
+    let forward_auth = forward_auth::resolve(&raw.forward_auth, &mut found);
     let cognito = cognito(&raw.cognito, server.as_ref(), &mut found);
     let oauth = grants(&raw.oauth, &mut found);
     let client_documents = client_documents::resolve(&raw.client_documents, &mut found);
@@ -58,6 +59,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
                 mcp_enabled: raw.mcp.enabled,
                 routes,
                 upstream,
+                forward_auth,
                 cognito,
                 oauth,
                 client_documents,
@@ -156,13 +158,16 @@ fn tls(raw: &raw::Tls, found: &mut Found) -> Option<Option<TlsFiles>> {
     Some(Some(files))
 }
 
-fn routes(raw: &[raw::Route], server: Option<&Server>, found: &mut Found) -> Vec<Route> {
-    if raw.is_empty() {
+fn routes(raw: &Raw, server: Option<&Server>, found: &mut Found) -> Vec<Route> {
+    if raw.routes.is_empty() {
         found.say("routes", "is empty: add a [[routes]] table with path, kind and upstream");
     }
     let mut routes: Vec<Route> = Vec::new();
-    for (index, written) in raw.iter().enumerate() {
-        let Some(route) = route(written, server, &format!("routes[{index}]"), found) else { continue };
+    for (index, written) in raw.routes.iter().enumerate() {
+        let only_asked = written.upstream.is_empty() && !raw.forward_auth.listen.is_empty();
+        let Some(route) = route(written, only_asked, server, &format!("routes[{index}]"), found) else {
+            continue;
+        };
         if routes.iter().any(|known| known.path == route.path) {
             found.say(&format!("routes[{index}].path"), "is the path of another route already");
         } else {
@@ -174,7 +179,13 @@ fn routes(raw: &[raw::Route], server: Option<&Server>, found: &mut Found) -> Vec
     routes
 }
 
-fn route(raw: &raw::Route, server: Option<&Server>, at: &str, found: &mut Found) -> Option<Route> {
+fn route(
+    raw: &raw::Route,
+    only_asked: bool,
+    server: Option<&Server>,
+    at: &str,
+    found: &mut Found,
+) -> Option<Route> {
     let path = route_path(&raw.path, &format!("{at}.path"), found);
     let kind = match raw.kind.as_str() {
         "mcp" => Some(RouteKind::Mcp),
@@ -185,13 +196,7 @@ fn route(raw: &raw::Route, server: Option<&Server>, at: &str, found: &mut Found)
             None
         }
     };
-    let upstream = found.url(&format!("{at}.upstream"), &raw.upstream).filter(|url| {
-        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        if !plain {
-            found.say(&format!("{at}.upstream"), "must be without user information, query and fragment");
-        }
-        plain
-    });
+    let upstream = if only_asked { Some(None) } else { upstream_of(raw, at, found).map(Some) };
     let scopes = found.check(&format!("{at}.scopes"), Scopes::parse(&raw.scopes.join(" ")));
     let timeout = found.seconds(&format!("{at}.timeout_seconds"), raw.timeout_seconds, 1, 3600);
     let path = path?;
@@ -205,6 +210,16 @@ fn route(raw: &raw::Route, server: Option<&Server>, at: &str, found: &mut Found)
         timeout,
         path,
     })
+}
+
+fn upstream_of(raw: &raw::Route, at: &str, found: &mut Found) -> Option<Url> {
+    let key = format!("{at}.upstream");
+    let url = found.url(&key, &raw.upstream)?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !plain {
+        found.say(&key, "must be without user information, query and fragment");
+    }
+    plain.then_some(url)
 }
 
 fn route_path(text: &str, key: &str, found: &mut Found) -> Option<String> {

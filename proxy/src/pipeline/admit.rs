@@ -40,12 +40,20 @@ pub fn admit(
     limiter: &Limiter,
     body_bytes: u64,
 ) -> Result<(), Error> {
-    check_rate(identity, limiter)?;
-    check_scopes(route, identity)?;
+    check_person(route, identity, limiter)?;
     if matches!(route.kind, RouteKind::Mcp | RouteKind::ApiKey) {
         check_mcp(method, headers)?;
     }
     check_length(headers, body_bytes)
+}
+
+/// The part of [`admit`] that is about the caller: rate and scope.
+///
+/// # Errors
+/// [`Error::RateLimited`], [`Error::InsufficientScope`].
+pub fn check_person(route: &Route, identity: &Identity, limiter: &Limiter) -> Result<(), Error> {
+    check_rate(identity, limiter)?;
+    check_scopes(route, identity)
 }
 
 fn check_rate(identity: &Identity, limiter: &Limiter) -> Result<(), Error> {

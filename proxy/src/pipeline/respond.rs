@@ -71,6 +71,15 @@ pub fn healthy(method: &Method) -> Result<Response<Body>, Error> {
     Ok(json_response(StatusCode::OK, &json!({"status": "ok"})))
 }
 
+/// What Traefik asked for: the identity's headers, and nothing else of use to anybody.
+#[must_use]
+pub fn granted(identity: HeaderMap) -> Response<Body> {
+    let mut response = Response::new(whole(Bytes::new()));
+    *response.headers_mut() = identity;
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
 /// A preflight of an allowed origin (Fetch standard, CORS).
 #[must_use]
 pub fn preflight() -> Response<Body> {

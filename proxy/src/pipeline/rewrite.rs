@@ -12,6 +12,10 @@ use crate::{
     limits::ClientAddress,
 };
 
+/// What the client's token may do, for an adapter behind an MCP route, which sees the ID token only. Nothing but
+/// taking away may ever hang on it: where it is absent, the ID token alone decides.
+const SCOPE: &str = "x-mcp-scope";
+
 /// A request that carries no identity but the one we proved.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -58,12 +62,28 @@ pub fn rewrite(
     strip(&mut headers);
     // After the stripping, and never subject to `Connection` again: CVE-2024-45410.
     set_identity(&mut headers, identity)?;
+    if route.kind == RouteKind::Mcp {
+        set_scope(&mut headers, identity)?;
+    }
     set_origin(&mut headers, arrival)?;
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = upstream_uri(route, &parts.uri)?;
     *request.headers_mut() = headers;
     Ok(Outgoing { request })
+}
+
+/// The identity alone, as an answer that Traefik takes headers from.
+///
+/// # Errors
+/// As [`rewrite`].
+pub fn answer(route: &Route, identity: &Identity) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    set_identity(&mut headers, identity)?;
+    if route.kind == RouteKind::Mcp {
+        set_scope(&mut headers, identity)?;
+    }
+    Ok(headers)
 }
 
 /// Removes hop-by-hop headers, those `Connection` names, and every spelling of an identity header.
@@ -89,7 +109,7 @@ fn is_stripped(name: &str) -> bool {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let normal = normal.as_str();
     // `cookie`: a browser's is somebody's session at Plane or oauth2-proxy. `origin`: judged here, by our own list.
-    const EXACT: [&str; 28] = [
+    const EXACT: [&str; 29] = [
         "authorization",
         "connection",
         "cookie",
@@ -108,6 +128,7 @@ fn is_stripped(name: &str) -> bool {
         "x-forwarded",
         "x-http-method",
         "x-http-method-override",
+        SCOPE,
         "x-method-override",
         "x-real-ip",
         "x-remote-user",
@@ -134,6 +155,16 @@ fn set_identity(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Erro
         Identity::ApiKey(key) => (HeaderName::from_static("x-api-key"), key.expose().to_owned()),
     };
     headers.insert(name, sensitive(&Secret::new(value))?);
+    Ok(())
+}
+
+/// The scopes of the token at hand, which may be fewer than the session's.
+fn set_scope(headers: &mut HeaderMap, identity: &Identity) -> Result<(), Error> {
+    if let Identity::Person { scopes, .. } = identity {
+        let value = HeaderValue::from_str(&scopes.to_string())
+            .map_err(|_| Error::Internal("scopes are no header value"))?;
+        headers.insert(HeaderName::from_static(SCOPE), value);
+    }
     Ok(())
 }
 
@@ -164,7 +195,7 @@ fn set_origin(headers: &mut HeaderMap, arrival: &Arrival) -> Result<(), Error> {
 
 /// The MCP endpoint as configured; below an `http` route, the same path at the upstream's origin.
 fn upstream_uri(route: &Route, came: &Uri) -> Result<Uri, Error> {
-    let base = route.upstream.as_str().trim_end_matches('/');
+    let base = route.upstream.as_ref().ok_or(Error::NoRoute)?.as_str().trim_end_matches('/');
     let query = came.query().map_or_else(String::new, |query| format!("?{query}"));
     let target = match route.kind {
         RouteKind::Mcp | RouteKind::ApiKey => format!("{base}{query}"),
@@ -197,6 +228,9 @@ mod tests {
             "cookie",
             "te",
             "x-request-id",
+            "X-Mcp-Scope",
+            "x_mcp_scope",
+            "X.Mcp-Scope",
         ] {
             assert!(is_stripped(name), "{name}");
         }

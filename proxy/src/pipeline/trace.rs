@@ -6,7 +6,7 @@ use crate::keys;
 
 /// A new request id: 128 random bits in hex. The client's own `X-Request-Id` is not trusted to be one.
 #[must_use]
-pub(super) fn new_request_id() -> String {
+pub(crate) fn new_request_id() -> String {
     hex(&keys::random::<16>())
 }
 

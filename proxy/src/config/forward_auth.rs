@@ -1,0 +1,34 @@
+//! `[forward_auth]`: the way in beside the path, for Traefik.
+
+use std::net::SocketAddr;
+
+use super::{found::Found, raw};
+use crate::limits::TrustedProxies;
+
+/// The listener that Traefik's ForwardAuth middleware asks.
+#[derive(Debug, Clone)]
+pub struct ForwardAuth {
+    /// The listener.
+    pub listen: SocketAddr,
+    /// Who is answered: the answer hands out ID tokens.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// None: there is no such listener, which is the default.
+pub(super) fn resolve(raw: &raw::ForwardAuth, found: &mut Found) -> Option<ForwardAuth> {
+    let mut trusted_proxies = TrustedProxies::none();
+    for (index, text) in raw.trusted_proxies.iter().enumerate() {
+        found.check(&format!("forward_auth.trusted_proxies[{index}]"), trusted_proxies.add(text));
+    }
+    if raw.listen.is_empty() {
+        if !raw.trusted_proxies.is_empty() {
+            found.say("forward_auth.trusted_proxies", "is of no use without forward_auth.listen");
+        }
+        return None;
+    }
+    if raw.trusted_proxies.is_empty() {
+        let missing = "is missing: the addresses Traefik asks from, such as 10.0.0.7 or 10.42.0.0/16; nobody else is answered";
+        found.say("forward_auth.trusted_proxies", missing);
+    }
+    Some(ForwardAuth { listen: found.address("forward_auth.listen", &raw.listen)?, trusted_proxies })
+}
