@@ -21,8 +21,8 @@ demo: ## Start the whole thing on this machine and sign a client in (ONCE=1: exi
 	@# Run as built: a cargo run of one package would choose other features and build again.
 	"$${CARGO_TARGET_DIR:-target}/debug/demo" $(if $(filter 1,$(ONCE)),--once)
 
-e2e: ## Longer end-to-end scenarios (not built yet)
-	@echo "make e2e: not built yet; the real-client tests that exist run in 'make test'." >&2; exit 2
+e2e: ## Install real Traefik, oauth2-proxy and an OpenID provider, and test the whole chain with real clients
+	@bash tests/tools/run-e2e.sh
 
 fuzz: ## Fuzz what strangers send, each target for FUZZ_SECONDS (60)
 	@bash tests/tools/run-fuzz.sh
@@ -34,7 +34,7 @@ chart: ## Lint the Helm chart and render it with each of its example values
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote chromium conformance cargo-deny
+	@bash tests/tools/install.sh valkey python mcp-remote chromium conformance traefik oauth2-proxy provider cargo-deny
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

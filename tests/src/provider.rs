@@ -1,4 +1,4 @@
-//! An independent OpenID provider (oidc-provider under Node) dressed as a Cognito user pool: `tests/e2e/provider`.
+//! An independent OpenID provider (oidc-provider under Node) dressed as a Cognito user pool: `tests/e2e/provider.mjs`.
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
@@ -49,7 +49,7 @@ impl OpenIdProvider {
         if let Some(options) = options.as_object_mut() {
             options.insert("redirectUris".to_owned(), redirect_uris.into());
         }
-        let node = tool("node", "NODE")?;
+        let node = tool("node22", "NODE22")?;
         let script = tool("../provider/provider.mjs", "OPENID_PROVIDER")?;
         let arguments = [OsString::from(Path::new(&script)), OsString::from(options.to_string())];
         let mut process = Process::start("openid-provider", node.as_os_str(), arguments, &BTreeMap::new())?;
