@@ -108,7 +108,7 @@ impl Plane {
         // new session when this one ended, and refuses a user whom Plane does not know.
         let before = visit.session.header();
         self.me(visit).await?;
-        if visit.session.header() != before {
+        if before.is_some() && visit.session.header() != before {
             match self.ask_v1_in_session(visit, path).await {
                 Err(PlaneError::NotSignedIn) => {}
                 answer => return answer,
