@@ -37,7 +37,7 @@ const FETCHES_PER_MINUTE: u32 = 60;
 /// How often at once.
 const FETCHES_AT_ONCE: u32 = 20;
 /// How often one network may have one host asked each minute, and at once: the rest stays for others.
-const FETCHES_FOR_ONE_NETWORK: (u32, u32) = (15, 5);
+const FETCHES_FOR_ONE_NETWORK: (u32, u32) = (30, 10);
 /// Hosts that the clients people use have their documents at, named for those who allow any host.
 const KNOWN_HOSTS: [&str; 4] = ["chatgpt.com", "claude.ai", "cursor.com", "vscode.dev"];
 /// Most redirect URIs of one document; 5 KB would hold hundreds.
