@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help check test conformance demo e2e fuzz bench chart tools fmt
+.PHONY: help check test conformance report-tools demo e2e fuzz bench chart tools fmt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ test: ## Install what is missing, then unit, integration and real-client tests
 
 conformance: ## The official MCP conformance suite alone, as `make test` runs it among the others
 	@bash tests/tools/run-conformance.sh
+
+report-tools: ## What the tools cost an agent, in bytes, beside the official server
+	cargo build --locked -p mcp-edge-proxy -p plane-mcp-adapter -p stack --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/report-tools"
 
 demo: ## Start the whole thing on this machine and sign a client in (ONCE=1: exit after it)
 	cargo build --locked -p mcp-edge-proxy -p plane-mcp-adapter -p stack --bins

@@ -88,6 +88,17 @@ impl Credential {
     }
 }
 
+impl Identity {
+    /// Whether `email` is this user's address at Plane, which is made of the sign-in name or is the address of the same
+    /// token.
+    pub fn is_known_as(&self, email: &str) -> bool {
+        let (known, username) = (email.to_lowercase(), self.username.to_lowercase());
+        let local = known.split('@').next().unwrap_or_default();
+        let by_email = self.email.as_deref().is_some_and(|email| email.to_lowercase() == known);
+        !known.is_empty() && (known == username || local == username || by_email)
+    }
+}
+
 impl Account {
     /// Digests the parts with their lengths, so that no two lists of parts can run together.
     fn of(parts: &[&str]) -> Self {
@@ -124,6 +135,19 @@ mod tests {
             identity.id_token = Secret::new("another");
         }
         assert_eq!(user("1", "alice").account(), other.account());
+    }
+
+    #[test]
+    fn a_user_is_known_by_name_or_by_address_and_else_not() {
+        let known = |username: &str, address: Option<&str>, email: &str| {
+            let Credential::Identity(identity) = user("1", username) else { unreachable!() };
+            Identity { email: address.map(str::to_owned), ..identity }.is_known_as(email)
+        };
+        assert!(known("Alice", None, "alice@example.com"));
+        assert!(known("alice@example.com", None, "alice@example.com"));
+        assert!(known("0c1d", Some("Alice@example.com"), "alice@example.com"));
+        assert!(!known("alice", Some("alice@example.com"), "bob@example.com"));
+        assert!(!known("alice", Some(""), ""));
     }
 
     #[test]

@@ -113,6 +113,19 @@ pub struct Plane {
     pub timeout: Duration,
     /// Requests one caller may cause in a minute.
     pub requests_per_minute: u32,
+    /// API keys made for signed-in users.
+    pub keys: Keys,
+}
+
+/// API keys made for signed-in users, on a Plane that takes nothing else.
+#[derive(Debug)]
+pub struct Keys {
+    /// Whether any may be made.
+    pub mint: bool,
+    /// After what time a key ends by itself.
+    pub lifetime: Duration,
+    /// What its user sees in Plane; names this process.
+    pub label: String,
 }
 
 /// Logging.

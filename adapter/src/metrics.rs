@@ -7,6 +7,30 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 /// Bucket bounds in seconds: a cached answer up to Plane's time-out.
 const BUCKETS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
+/// What became of an API key made for a signed-in user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyEvent {
+    /// Plane gave one.
+    Minted,
+    /// Plane gave none, or one that is not the user's.
+    Refused,
+    /// It was deleted.
+    Revoked,
+    /// It could not be deleted and lives until it ends.
+    NotRevoked,
+}
+
+impl KeyEvent {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Minted => "minted",
+            Self::Refused => "refused",
+            Self::Revoked => "revoked",
+            Self::NotRevoked => "not_revoked",
+        }
+    }
+}
+
 /// The adapter's metrics. Clones share the same counters.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -18,6 +42,7 @@ pub struct Metrics {
     plane_seconds: HistogramVec,
     mcp_enabled: IntGauge,
     reloads: IntCounterVec,
+    plane_keys: IntCounterVec,
 }
 
 impl Metrics {
@@ -39,6 +64,7 @@ impl Metrics {
                 "New configurations met while running, by outcome",
                 &["outcome"],
             )?,
+            plane_keys: counter("adapter_plane_keys_total", "API keys made for users, by event", &["event"])?,
         };
         metrics.registry.register(Box::new(metrics.requests.clone()))?;
         metrics.registry.register(Box::new(metrics.tool_calls.clone()))?;
@@ -47,6 +73,7 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.plane_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.mcp_enabled.clone()))?;
         metrics.registry.register(Box::new(metrics.reloads.clone()))?;
+        metrics.registry.register(Box::new(metrics.plane_keys.clone()))?;
         Ok(metrics)
     }
 
@@ -80,6 +107,11 @@ impl Metrics {
     pub fn plane_request(&self, outcome: &'static str, took: Duration) {
         self.plane_requests.with_label_values(&[outcome]).inc();
         self.plane_seconds.with_label_values::<&str>(&[]).observe(took.as_secs_f64());
+    }
+
+    /// An API key was made for a user, deleted, or neither worked.
+    pub fn plane_key(&self, event: KeyEvent) {
+        self.plane_keys.with_label_values(&[event.as_str()]).inc();
     }
 }
 

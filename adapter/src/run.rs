@@ -89,24 +89,16 @@ pub async fn run(
         Arc::new(Settings { server: config.server, mcp: config.mcp, verifier, metrics: metrics.clone() });
 
     let memory = Arc::new(Memory::new(config.plane.requests_per_minute));
-    let plane = Arc::new(config.plane);
     if let Some(reload) = reload {
         tokio::spawn(reload.watch(live.clone(), memory.clone(), metrics.clone(), shutdown.clone()));
     }
-    let client = {
-        let metrics = metrics.clone();
-        move || Plane::new(plane.clone(), memory.clone(), clock.clone(), metrics.clone())
-    };
-    // The set-up each thread repeats is tried once here, where it can fail with words.
-    client()?;
+    // The set-up each thread repeats is done once here, where it can fail with words.
+    let plane = Plane::new(Arc::new(config.plane), memory, clock, metrics.clone())?;
     let make_front = {
-        let metrics = metrics.clone();
+        let (plane, metrics) = (plane.clone(), metrics.clone());
         move || {
-            #[expect(
-                clippy::expect_used,
-                reason = "the same call with the same settings just succeeded above"
-            )]
-            let plane = client().expect("the client was made before");
+            #[expect(clippy::expect_used, reason = "the same set-up with the same settings succeeded above")]
+            let plane = plane.with_own_connections().expect("the client was made before");
             Front::new(settings.clone(), live.clone(), Arc::new(Toolbox::new(plane, metrics.clone())))
         }
     };
@@ -116,11 +108,23 @@ pub async fn run(
     let admin = Admin::new(metrics.registry(), vec![ready], shutdown.clone());
     let admin = tokio::spawn(admin.serve(listeners.admin));
     let warming = tokio::spawn(warm(keys));
+    let tending = {
+        let (plane, shutdown) = (plane.clone(), shutdown.clone());
+        tokio::spawn(async move { plane.tend_keys(shutdown).await })
+    };
     tracing::info!(listener = "public", addr = %listeners.public.local_addr(), "listening");
     tracing::info!(listener = "admin", addr = %admin_address, "listening");
     let drained = serve::run(listeners.public, Plain, limits, make_front, shutdown).await;
     warming.abort();
     admin.abort();
+    if drained.is_ok() {
+        // Began with the shutdown, beside the drain.
+        let _ = tending.await;
+    } else {
+        tending.abort();
+    }
+    // Nobody's call runs any more.
+    plane.close_keys().await;
     let drained = drained.map_err(RunError::Serve)?;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(drained)

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use proxy::keys::KeyRing;
 use proxy::limits::ClientAddress;
 use proxy::oauth::{
-    ClientDocuments, DocumentError, FetchDocument, Fetched, OAuth, OAuthRequest, OAuthSettings, Parts,
+    ClientDocuments, DocumentError, FetchDocument, Fetched, OAuth, OAuthRequest, OAuthSettings, Parts, Place,
     ProtectedResource, RedirectPattern,
 };
 use proxy::provider::{IdentityProvider, ProviderError, SignIn, TokenSet};
@@ -196,7 +196,7 @@ struct Document(Mutex<Bytes>);
 
 #[async_trait]
 impl FetchDocument for Document {
-    async fn fetch(&self, _: &Url) -> Result<Fetched, DocumentError> {
+    async fn fetch(&self, _: &Url, _: Place) -> Result<Fetched, DocumentError> {
         Ok(Fetched { body: self.0.lock().unwrap().clone(), lifetime: Duration::ZERO })
     }
 }

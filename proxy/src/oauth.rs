@@ -49,7 +49,7 @@ mod token;
 mod tests;
 
 pub use client_document::{
-    ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, InvalidHost, LoadError,
+    ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, InvalidHost, LoadError, Place,
 };
 pub use error::{ErrorCode, OAuthError};
 pub use redirect::{InvalidPattern, RedirectPattern};

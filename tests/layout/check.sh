@@ -116,7 +116,7 @@ done < <(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${RUST[@]}" | grep -vE '(TODO|FIX
 REGISTRIES='(crates[.]io|rust-lang[.]org/rustup|pypi[.]org|pythonhosted[.]org|npmjs[.](org|com)|golang[.]org|deb[.]debian[.]org|maven[.]org)'
 while IFS=: read -r file line _; do
   breach "$file:$line" "names a package registry's host"
-done < <(git ls-files -co --exclude-standard | grep -vE '(^|/)(Cargo\.lock|package-lock\.json)$' |
+done < <(git ls-files -co --exclude-standard | grep -vE '(^|/)(Cargo\.lock|package-lock\.json|go\.sum)$' |
   xargs -d '\n' grep -InE "$REGISTRIES" 2>/dev/null || true)
 
 # --- the checklist -------------------------------------------------------------------------------------

@@ -95,6 +95,23 @@ pub(super) struct Plane {
     pub timeout_seconds: u64,
     /// Requests one caller may cause in a minute; Plane's own limit is 60.
     pub requests_per_minute: u32,
+    /// Whether signed-in users get an API key where Plane takes nothing else.
+    pub key_minting: KeyMinting,
+    /// When such a key ends by itself, if it is not deleted before.
+    pub key_hours: u64,
+    /// This process in the label of such a key; a random word when empty.
+    pub instance: String,
+}
+
+/// `plane.key_minting`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum KeyMinting {
+    /// Where Plane's `/api/v1` refuses the session.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// `[tools]`
@@ -161,6 +178,9 @@ impl Default for Plane {
             ca_file: String::new(),
             timeout_seconds: 30,
             requests_per_minute: 60,
+            key_minting: KeyMinting::Auto,
+            key_hours: 8,
+            instance: String::new(),
         }
     }
 }

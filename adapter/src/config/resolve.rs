@@ -10,7 +10,7 @@ use service::telemetry::check_filter;
 use url::{Host, Url};
 
 use super::policy::policy;
-use super::{Cognito, Config, Log, Mcp, Plane, Raw, Server, Trust, raw};
+use super::{Cognito, Config, Keys, Log, Mcp, Plane, Raw, Server, Trust, raw};
 use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::plane::path::Slug;
 
@@ -153,7 +153,29 @@ fn plane(raw: &raw::Plane, problems: &mut Problems) -> Option<Plane> {
         workspace: workspace.flatten(),
         timeout: Duration::from_secs(raw.timeout_seconds),
         requests_per_minute: raw.requests_per_minute,
+        keys: keys(raw, problems),
     })
+}
+
+fn keys(raw: &raw::Plane, problems: &mut Problems) -> Keys {
+    within(problems, "plane.key_hours", raw.key_hours, 1, 24);
+    let plain = raw.instance.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    if !plain || raw.instance.len() > 64 {
+        problems.push("plane.instance", "must be at most 64 letters, digits and - . _");
+    }
+    let instance = if raw.instance.is_empty() { random_word() } else { raw.instance.clone() };
+    Keys {
+        mint: raw.key_minting == raw::KeyMinting::Auto,
+        lifetime: Duration::from_secs(raw.key_hours * 3600),
+        label: format!("mcp-edge {instance}"),
+    }
+}
+
+fn random_word() -> String {
+    let mut bytes = [0; 4];
+    // Without randomness all processes share a label: nothing depends on it but what people see.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An absolute address without user, query and fragment: https, or http where that is meant.

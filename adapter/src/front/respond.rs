@@ -80,3 +80,31 @@ fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
 fn body_of(text: String) -> Body {
     Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: u16, content_type: &str, text: &'static str) -> Result<Response<Body>, Refusal> {
+        let body = Full::new(Bytes::from_static(text.as_bytes())).boxed();
+        let response = Response::builder().status(status).header(CONTENT_TYPE, content_type);
+        scrubbed(response.body(body).unwrap())
+    }
+
+    #[test]
+    fn what_the_protocol_layer_says_about_its_insides_is_never_passed_on() {
+        for (status, content_type) in [(500, "text/plain"), (503, "application/json")] {
+            let refusal = said(status, content_type, "channel closed at src/insides.rs").unwrap_err();
+            assert!(matches!(refusal, Refusal::Internal(_)));
+            assert_eq!(refusal.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert!(!refusal.public_message().contains("protocol"), "{}", refusal.public_message());
+        }
+        let refusal = said(422, "text/plain", "missing field `method`").unwrap_err();
+        assert!(!refusal.public_message().contains("field"));
+        let kept = said(404, "application/json", "{}").unwrap();
+        assert_eq!(
+            (kept.status(), &kept.headers()[CACHE_CONTROL]),
+            (StatusCode::NOT_FOUND, &HeaderValue::from_static("no-store"))
+        );
+    }
+}

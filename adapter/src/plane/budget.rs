@@ -7,6 +7,16 @@ use std::time::{Duration, SystemTime};
 /// Plane counts over a sliding minute.
 const WINDOW: Duration = Duration::from_secs(60);
 
+/// What a budget is for. Plane counts the requests of each key and lets sessions do as they like; those are held to the
+/// same bound, because an agent is no browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lane {
+    /// Requests with an API key.
+    Key,
+    /// Requests in a session.
+    Session,
+}
+
 /// Requests one caller may still send. Shared by all requests of that caller.
 #[derive(Debug, Default)]
 pub struct Budget(Mutex<State>);

@@ -25,9 +25,21 @@ pub enum PlaneError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The signed-in identity was not let in: 401, a redirect to a sign-in page, or a 403 that is not Plane's.
+    /// The signed-in identity was not let in by what stands before Plane: 401, a redirect to a sign-in page, or a 403 that is not Plane's.
     #[error("the identity was refused with {0}")]
     IdentityRefused(StatusCode),
+    /// Plane's own 401: what stands before it let the user pass, but Plane does not know them.
+    #[error("plane does not take the user for signed in")]
+    NotSignedIn,
+    /// Plane knows the signed-in user as somebody else.
+    #[error("plane takes the user for somebody else")]
+    WrongUser,
+    /// Plane takes only API keys here, and none can be made for the signed-in user.
+    #[error("plane takes only api keys and none can be made")]
+    KeysNeeded,
+    /// Plane gave the signed-in user no API key that works.
+    #[error("plane made no api key: {0}")]
+    MintingRefused(StatusCode),
     /// Plane does not know this API key, or it has expired.
     #[error("the api key was refused")]
     KeyRefused,
@@ -57,6 +69,10 @@ impl PlaneError {
             Self::Unavailable(_) => "unavailable",
             Self::RateLimited { .. } => "rate_limited",
             Self::IdentityRefused(_) => "identity_refused",
+            Self::NotSignedIn => "not_signed_in",
+            Self::WrongUser => "wrong_user",
+            Self::KeysNeeded => "keys_needed",
+            Self::MintingRefused(_) => "minting_refused",
             Self::KeyRefused => "key_refused",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",

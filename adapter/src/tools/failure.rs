@@ -202,11 +202,29 @@ impl From<PlaneError> for Failure {
                     ..Self::of(Code::RateLimited, "Plane's request limit for this user is reached.")
                 }
             }
-            PlaneError::IdentityRefused(_) => Self {
+            PlaneError::IdentityRefused(_) | PlaneError::NotSignedIn => Self {
                 hint: "The user should sign in again. If that does not help, this Plane does not take signed-in \
                     users here, and its administrator has to know."
                     .to_owned(),
                 ..Self::of(Code::CredentialRejected, "Plane did not accept the signed-in user here.")
+            },
+            PlaneError::WrongUser => {
+                Self::of(Code::IdentityMismatch, "Plane knows the signed-in user as somebody else.")
+            }
+            PlaneError::KeysNeeded => Self {
+                hint: "Tell the user that the administrator has to let the Plane adapter make API keys \
+                    (plane.api_url, plane.key_minting). Until then only an API key of their own works."
+                    .to_owned(),
+                ..Self::of(Code::CredentialUnsupported, "This Plane takes only API keys for this.")
+            },
+            PlaneError::MintingRefused(_) => Self {
+                hint: "Tell the user to open Plane in a browser once and sign in there. If that does not help, its \
+                    administrator has to know that users cannot make API keys."
+                    .to_owned(),
+                ..Self::of(
+                    Code::CredentialRejected,
+                    "This Plane takes only API keys for this, and gave the user none.",
+                )
             },
             PlaneError::KeyRefused => Self::of(
                 Code::CredentialRejected,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -24,6 +24,7 @@ pub(crate) struct Reply {
 /// One request as Plane saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) method: Method,
     pub(crate) path: String,
     pub(crate) query: BTreeMap<String, String>,
     pub(crate) headers: HeaderMap,
@@ -74,6 +75,7 @@ pub(crate) async fn listen(answer: Answer) -> SocketAddr {
                 let (parts, _) = request.into_parts();
                 let query = url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
                 let reply = answer(Seen {
+                    method: parts.method,
                     path: parts.uri.path().to_owned(),
                     query: query.into_owned().collect(),
                     headers: parts.headers,

@@ -1,6 +1,9 @@
 //! What Plane sees of a caller: exactly their own credential, one session, and no more requests than allowed.
 
+mod minted_keys;
+
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::canned::{Plane, Reply};
 use crate::client::{Stack, call, text_of};
@@ -160,4 +163,39 @@ async fn a_short_wait_is_waited_out() {
         clock.advance(std::time::Duration::from_secs(2));
     });
     assert_eq!(stack.answer("get_me", json!({})).await["display_name"], "alice");
+}
+
+#[tokio::test]
+async fn answers_are_packed_on_the_way_and_measured_unpacked() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let more = format!("api_url = \"http://{}\"\n", listener.local_addr().unwrap());
+    let stack = Stack::with(&more, Plane::of_alice()).await;
+    let server = tokio::spawn(async move {
+        let me = br#"{"id":"1","email":"alice@example.com"}"#.to_vec();
+        let mut asked = Vec::new();
+        for body in [packed(&me), packed(&vec![b' '; 8 * 1024 * 1024 + 1])] {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4096];
+            let read = connection.read(&mut head).await.unwrap();
+            asked.push(String::from_utf8(head[..read].to_vec()).unwrap());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            );
+            connection.write_all(head.as_bytes()).await.unwrap();
+            connection.write_all(&body).await.unwrap();
+        }
+        asked
+    });
+    let request = || stack.post(call("get_me", &json!({}))).header("x-api-key", "plane_api_1");
+    assert_eq!(text_of(&stack.result_of(request()).await)["email"], "alice@example.com");
+    let failure = text_of(&stack.result_of(request()).await);
+    assert_eq!(failure["code"], "plane.unexpected", "8 MiB were 8 kB on the way: {failure}");
+    assert!(server.await.unwrap().iter().all(|asked| asked.contains("accept-encoding: gzip")));
+}
+
+fn packed(text: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packer, text).unwrap();
+    packer.finish().unwrap()
 }

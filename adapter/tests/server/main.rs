@@ -12,6 +12,7 @@ mod canned;
 mod client;
 mod credentials;
 mod failures;
+mod policy;
 mod pool;
 mod program;
 mod protocol;

@@ -139,6 +139,39 @@ async fn what_is_not_declared_is_an_unknown_method_in_both_eras() {
 }
 
 #[tokio::test]
+async fn methods_nobody_declared_are_unknown_also_with_good_parameters() {
+    let stack = Stack::start().await;
+    for (method, params) in [
+        ("prompts/get", json!({"name": "x"})),
+        ("resources/read", json!({"uri": "file:///x"})),
+        ("resources/subscribe", json!({"uri": "file:///x"})),
+        ("resources/unsubscribe", json!({"uri": "file:///x"})),
+        ("logging/setLevel", json!({"level": "debug"})),
+        ("tasks/get", json!({"taskId": "x"})),
+        ("tasks/cancel", json!({"taskId": "x"})),
+        ("skills/list", json!({})),
+        // What a server asks of a client.
+        ("sampling/createMessage", json!({"messages": [], "maxTokens": 1})),
+        ("roots/list", json!({})),
+        (
+            "elicitation/create",
+            json!({"message": "x", "requestedSchema": {"type": "object", "properties": {}}}),
+        ),
+    ] {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        let response = stack.as_alice(body).send().await.unwrap();
+        assert_eq!(json_of(response, 200).await["error"]["code"], -32601, "{method}");
+        let request = send_modern(&stack, method, params.clone());
+        // What a modern client repeats in a header.
+        let request = match params["uri"].as_str().or(params["taskId"].as_str()) {
+            Some(name) => request.header("mcp-name", name),
+            None => request,
+        };
+        assert_eq!(json_of(request.send().await.unwrap(), 404).await["error"]["code"], -32601, "{method}");
+    }
+}
+
+#[tokio::test]
 async fn header_and_body_must_agree_on_the_version_and_the_tool() {
     let stack = Stack::start().await;
     let request = stack.as_alice(modern("tools/call", json!({"name": "get_me"})));

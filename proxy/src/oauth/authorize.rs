@@ -17,6 +17,7 @@ use super::redirect::{ClientRedirect, RedirectUri};
 use super::reply::{Answer, Refusal, Reply};
 use super::{OAuth, OAuthRequest, OFFLINE_ACCESS, ProtectedResource, approvals, pages};
 use crate::keys::Purpose;
+use crate::limits::ClientAddress;
 use crate::terms::{ClientId, Resource, Scopes};
 
 /// How long the browser keeps its cookie when no approval is remembered.
@@ -61,7 +62,7 @@ impl OAuth {
             return Err(Refusal::Method("GET, HEAD"));
         }
         let asked = Parameters::of_query(request.query.as_deref());
-        let (client, uri) = self.asking_client(&asked).await.map_err(Refusal::Page)?;
+        let (client, uri) = self.asking_client(&asked, request.client).await.map_err(Refusal::Page)?;
         // From here on it is proven where the client is: errors go there.
         let state =
             asked.value("state").filter(|state| state.len() <= MAX_STATE_BYTES && !asked.repeats("state"));
@@ -81,7 +82,11 @@ impl OAuth {
     }
 
     /// The client and its redirect URI. Nothing else is looked at before they are proven.
-    async fn asking_client(&self, asked: &Parameters) -> Result<(Client, RedirectUri), OAuthError> {
+    async fn asking_client(
+        &self,
+        asked: &Parameters,
+        asker: ClientAddress,
+    ) -> Result<(Client, RedirectUri), OAuthError> {
         if asked.repeats("client_id") || asked.repeats("redirect_uri") {
             return Err(OAuthError::invalid_request("repeated_parameter", "send each parameter only once"));
         }
@@ -92,7 +97,7 @@ impl OAuth {
             OAuthError::new(ErrorCode::InvalidClient, "client_unknown", description)
         };
         let id = ClientId::parse(id).map_err(|_| unknown())?;
-        let client = self.client(&id).await?.ok_or_else(unknown)?;
+        let client = self.client(&id, asker).await?.ok_or_else(unknown)?;
         let uri = client.redirect_uri(asked.value("redirect_uri"), |uri| self.allows(uri))?;
         Ok((client, uri))
     }
@@ -143,11 +148,11 @@ impl OAuth {
         &self,
         browser: &Browser,
         mut transaction: Transaction,
-        username: &str,
+        (username, asker): (&str, ClientAddress),
     ) -> Result<Reply, OAuthError> {
         let gone =
             || OAuthError::invalid_request("client_unknown", "the client is no longer known: add it again");
-        let client = self.client(&transaction.client).await?.ok_or_else(gone)?;
+        let client = self.client(&transaction.client, asker).await?.ok_or_else(gone)?;
         let resources = &self.settings.resources;
         let resource = resources.iter().find(|known| known.resource == transaction.resource);
         let resource = resource.ok_or_else(|| {

@@ -62,7 +62,8 @@ impl OAuth {
         match self.signed_in(&answered, pending, &browser).await {
             Ok(Arrival::Code(code)) => Ok(Reply::Code(back, code)),
             Ok(Arrival::Unapproved(transaction, user)) => {
-                self.ask_after_all(&browser, *transaction, &user.username).await.map_err(Refusal::Page)
+                let who = (user.username.as_str(), request.client);
+                self.ask_after_all(&browser, *transaction, who).await.map_err(Refusal::Page)
             }
             Err(error) => Err(Refusal::Redirect(Box::new(back), error)),
         }

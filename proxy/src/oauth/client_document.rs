@@ -8,23 +8,25 @@ use moka::ops::compute::Op;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use service::Clock;
-use tokio::sync::Semaphore;
 
 use super::clients::{AuthMethod, Client};
 use super::error::{ErrorCode, OAuthError};
 use super::redirect::RedirectUri;
 use super::register::shown_name;
 use crate::config;
-use crate::limits::{Limiter, Rate};
+use crate::limits::{ClientAddress, Limiter, Rate};
 use crate::terms::ClientId;
 
 mod address;
 mod fetch;
 mod lifetime;
+mod places;
 mod url;
 
 use fetch::HttpDocuments;
 pub use fetch::{FetchDocument, Fetched};
+pub use places::Place;
+use places::Places;
 use url::DocumentUrl;
 pub use url::{HostPattern, InvalidHost};
 
@@ -34,8 +36,10 @@ const MAX_DOCUMENTS: u64 = 1000;
 const FETCHES_PER_MINUTE: u32 = 60;
 /// How often at once.
 const FETCHES_AT_ONCE: u32 = 20;
-/// How many fetches run at a time, to whatever hosts; more are told to come back.
-const MAX_RUNNING: usize = 64;
+/// How often one network may have one host asked each minute, and at once: the rest stays for others.
+const FETCHES_FOR_ONE_NETWORK: (u32, u32) = (30, 10);
+/// Hosts that the clients people use have their documents at, named for those who allow any host.
+const KNOWN_HOSTS: [&str; 4] = ["chatgpt.com", "claude.ai", "cursor.com", "vscode.dev"];
 /// Most redirect URIs of one document; 5 KB would hold hundreds.
 const MAX_REDIRECT_URIS: usize = 20;
 
@@ -151,7 +155,9 @@ pub struct ClientDocuments {
     allowed_hosts: Vec<HostPattern>,
     fetch: Arc<dyn FetchDocument>,
     per_host: Limiter,
-    running: Semaphore,
+    /// By network and host.
+    per_network: Limiter,
+    places: Arc<Places>,
     clock: Arc<dyn Clock>,
     known: Cache<ClientId, Known>,
 }
@@ -172,11 +178,13 @@ impl ClientDocuments {
         fetch: Arc<dyn FetchDocument>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let (rate, at_once) = FETCHES_FOR_ONE_NETWORK;
         Self {
             allowed_hosts,
             fetch,
             per_host: Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock)),
-            running: Semaphore::new(MAX_RUNNING),
+            per_network: Limiter::new(Rate::per_minute(rate, at_once), Arc::clone(&clock)),
+            places: Arc::default(),
             clock,
             known: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
         }
@@ -212,6 +220,7 @@ impl ClientDocuments {
     pub(super) async fn client(
         &self,
         id: &ClientId,
+        asker: ClientAddress,
         allowed: impl Fn(&RedirectUri) -> bool,
     ) -> Result<Client, DocumentError> {
         let url = self.allowed_url(id)?;
@@ -226,8 +235,11 @@ impl ClientDocuments {
                 })
                 .await;
         }
-        let known =
-            self.known.try_get_with_by_ref(id, self.fetched(id, &url)).await.map_err(|error| *error)?;
+        let known = self
+            .known
+            .try_get_with_by_ref(id, self.fetched(id, &url, asker))
+            .await
+            .map_err(|error| *error)?;
         let client = Client::clone(&known.client);
         // What is allowed is asked each time; the document itself is the same whoever asks.
         if client.usable_redirect_uris().any(|uri| allowed(&uri)) {
@@ -254,10 +266,25 @@ impl ClientDocuments {
         }
     }
 
-    async fn fetched(&self, id: &ClientId, url: &DocumentUrl) -> Result<Known, DocumentError> {
-        let _running = self.running.try_acquire().map_err(|_| DocumentError::TooOften)?;
+    /// Whether a host is one by itself in the configuration, or where that allows any, one that clients come from.
+    fn names(&self, host: &str) -> bool {
+        if self.allowed_hosts.is_empty() {
+            return KNOWN_HOSTS.contains(&host);
+        }
+        self.allowed_hosts.iter().any(|pattern| pattern.names(host))
+    }
+
+    async fn fetched(
+        &self,
+        id: &ClientId,
+        url: &DocumentUrl,
+        asker: ClientAddress,
+    ) -> Result<Known, DocumentError> {
+        let place = self.places.take(asker, self.names(url.host())).ok_or(DocumentError::TooOften)?;
+        let network_and_host = format!("{} {}", asker.network(), url.host());
+        self.per_network.check(&network_and_host).map_err(|_| DocumentError::TooOften)?;
         self.per_host.check(url.host()).map_err(|_| DocumentError::TooOften)?;
-        let fetched = self.fetch.fetch(url.url()).await.and_then(|fetched| {
+        let fetched = self.fetch.fetch(url.url(), place).await.and_then(|fetched| {
             let client = described(id, &fetched.body, self.clock.unix())?;
             Ok(Known {
                 client: Arc::new(client),

@@ -8,6 +8,7 @@ use super::client_document::{ClientDocuments, DocumentError};
 use super::error::OAuthError;
 use super::redirect::RedirectUri;
 use super::{OAuth, OAuthSettings};
+use crate::limits::ClientAddress;
 use crate::store::names;
 use crate::terms::ClientId;
 
@@ -85,11 +86,15 @@ impl Client {
 }
 
 impl OAuth {
-    /// The client with this id: the one place that knows where clients come from.
-    pub(super) async fn client(&self, id: &ClientId) -> Result<Option<Client>, OAuthError> {
+    /// The client with this id, for whoever asks: the one place that knows where clients come from.
+    pub(super) async fn client(
+        &self,
+        id: &ClientId,
+        asker: ClientAddress,
+    ) -> Result<Option<Client>, OAuthError> {
         if ClientDocuments::is_meant(id) {
             let Some(documents) = &self.documents else { return Ok(None) };
-            return Ok(Some(documents.client(id, |uri| self.allows(uri)).await?));
+            return Ok(Some(documents.client(id, asker, |uri| self.allows(uri)).await?));
         }
         let client = self.registered_client(id).await?;
         let now = self.clock.unix();

@@ -90,7 +90,7 @@ impl World {
             Route::Instance | Route::App(_) | Route::Me => true,
             Route::WorkspaceDetail { slug } => role(slug).is_some(),
             Route::Workspace { slug, part } => match part {
-                WorkspacePart::Projects => role(slug).is_some(),
+                WorkspacePart::Projects | WorkspacePart::Stickies(_) => role(slug).is_some(),
                 WorkspacePart::Members | WorkspacePart::Invitations => role(slug) >= Some(Role::Member),
                 // The search answers what the caller may see: nothing, to an outsider.
                 WorkspacePart::Search => true,

@@ -5,6 +5,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Outcome};
+use super::pages::Page;
+use super::rows::{Query, Scope};
 use super::seed::capture;
 use super::world::{ApiKey, World, set};
 
@@ -45,6 +47,21 @@ pub(super) fn workspace(world: &World, slug: &str) -> Outcome {
     }
     set(&mut row, [("total_members", json!(workspace.members.len()))]);
     Ok(Answer::ok(row))
+}
+
+/// The caller's own notes, all of them or one.
+pub(super) fn stickies(world: &World, slug: &str, user: &str, id: &Option<String>, query: &Query) -> Outcome {
+    let mut captured = capture!("list_stickies");
+    let rows = captured.get_mut("results").map(Value::take).unwrap_or_default();
+    let home = world.workspace(slug).and_then(|workspace| workspace.row.get("id")).cloned();
+    let is_mine =
+        |row: &&Value| row.get("owner") == Some(&json!(user)) && row.get("workspace") == home.as_ref();
+    let rows: Vec<Value> = rows.as_array().into_iter().flatten().filter(is_mine).cloned().collect();
+    let scope = Scope { world, slug, project: None };
+    match id {
+        None => Ok(Answer::ok(Page::asked_or(query, 20)?.envelope(rows))),
+        Some(id) => scope.one(&rows, id, query),
+    }
 }
 
 pub(super) fn tokens(world: &World, user: &str) -> Outcome {

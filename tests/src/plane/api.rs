@@ -191,6 +191,7 @@ impl State {
                 WorkspacePart::Projects => projects::list(world, slug, user, &query),
                 WorkspacePart::Members => projects::workspace_members(world, slug),
                 WorkspacePart::Invitations => Ok(Answer::ok(json!([]))),
+                WorkspacePart::Stickies(id) => account::stickies(world, slug, user, id, &query),
                 WorkspacePart::Search => work_items::search(world, slug, user, &query),
                 WorkspacePart::ByIdentifier { project, number } => {
                     work_items::by_identifier(world, slug, (project, number), &query)

@@ -11,6 +11,7 @@
 //! | OPS | Operations; led by bob, by default dave's | bob (admin), alice, carol, dave, gus (guest) | 14 |
 //! | MKT | Marketing; led by carol | alice (admin), carol (admin) | 6 |
 //! | SEC | secret, as captured | alice | 1 |
+//! | OLD | Old website, archived | bob (admin), alice | none |
 //! | HIR | Hiring, secret: not even the workspace's admin alice sees it | carol (admin), bob | 2 |
 //!
 //! **Workspace `beta`**: alice; project LAB (2 items).
@@ -32,7 +33,7 @@
 //! | links | OPS-5: release notes; OPS-7: the postmortem |
 //! | files | OPS-6: alert.png; OPS-7: outage-timeline.pdf; ENG-1: redirect-loop.har |
 //! | activity | OPS-1: priority high to urgent (bob), state Todo to In Progress (dave), due date 2026-11-16 to 2026-11-18 (bob) |
-//! | intake | OPS: 15 pending, 16 rejected, 17 snoozed, 18 accepted, 19 a duplicate of OPS-9; ENG: 26 pending |
+//! | intake | OPS: 15 pending (gus), 16 rejected, 17 snoozed, 18 accepted, 19 a duplicate of OPS-9 (gus); ENG: 26 pending |
 
 mod content;
 mod rows;

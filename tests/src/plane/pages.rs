@@ -18,8 +18,13 @@ pub(super) struct Page {
 impl Page {
     /// Reads `per_page` (default 1000) and `cursor` (`{per_page}:{page}:{is_prev}`, of which only the page counts).
     pub(super) fn asked(query: &Query) -> Result<Self, Answer> {
+        Self::asked_or(query, MAX_PER_PAGE)
+    }
+
+    /// The same where the size is another when nobody says.
+    pub(super) fn asked_or(query: &Query, default: i64) -> Result<Self, Answer> {
         let size = match query.last("per_page") {
-            None => MAX_PER_PAGE,
+            None => default,
             Some(text) => {
                 text.trim().parse().map_err(|_| Answer::unparsable("Invalid per_page parameter."))?
             }

@@ -34,6 +34,7 @@ pub(super) enum WorkspacePart {
     Projects,
     Members,
     Invitations,
+    Stickies(Option<String>),
     Search,
     /// `work-items/{project}-{number}/`, split at the last hyphen; neither half is checked by the route.
     ByIdentifier {
@@ -130,6 +131,8 @@ impl WorkspacePart {
             ["projects"] => Some(Self::Projects),
             ["members"] => Some(Self::Members),
             ["invitations"] => Some(Self::Invitations),
+            ["stickies"] => Some(Self::Stickies(None)),
+            ["stickies", id] if is_uuid(id) => Some(Self::Stickies(Some(id.to_owned()))),
             ["work-items" | "issues", "search"] => Some(Self::Search),
             ["work-items" | "issues", identifier] => {
                 let (project, number) = identifier.rsplit_once('-')?;

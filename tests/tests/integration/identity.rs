@@ -55,6 +55,8 @@ async fn attack(session: &SignedIn, target: &str, connection: &str) -> u16 {
         "X-Api-Key",
         "X_Api_Key",
         "Proxy-Authorization",
+        "X-Mcp-Scope",
+        "X_Mcp_Scope",
         "Cookie",
     ];
     for name in identity {
@@ -90,6 +92,11 @@ async fn an_upstream_sees_the_id_token_and_nothing_of_the_client_s_own() {
                 name.starts_with("x-auth-request") || name == "x-api-key" || name == "cookie"
             });
             assert_eq!(forged.count(), 0, "{seen:?}");
+            // The adapter behind an MCP route hears what the token may do; Plane has no use for it.
+            let scopes: Vec<_> =
+                seen.headers.iter().filter(|(name, _)| folded(name) == "x-mcp-scope").cloned().collect();
+            let said = [("x-mcp-scope".to_owned(), "plane:read offline_access".to_owned())];
+            assert_eq!(scopes, if route == "/echo-mcp" { &said[..] } else { &[] });
             assert_eq!(seen.values("x-forwarded-for"), ["127.0.0.1"]);
             assert_eq!(seen.values("x-forwarded-proto"), ["https"]);
             assert_eq!(seen.values("x-request-id").len(), 1);

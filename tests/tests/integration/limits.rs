@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use serde_json::{Value, json};
 use stack::{
     client::{Era, McpClient},
-    stack::Stack,
+    stack::{Stack, Store},
 };
 use tokio::time::timeout;
 
@@ -154,7 +154,12 @@ async fn users_behind_a_trusted_proxy_have_limits_of_their_own() {
     let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.3, 10.0.0.1");
     assert_eq!(client.send(request).await.unwrap().status, 200);
     assert_eq!(stack.echo.last().unwrap().values("x-forwarded-for"), ["203.0.113.3"]);
-    assert!(stack.logs().contains("203.0.113.3"), "{}", stack.logs());
+    let logged = async {
+        while !stack.logs().contains("203.0.113.3") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), logged).await.expect("the client's address in the log");
 }
 
 #[tokio::test]
@@ -172,4 +177,29 @@ async fn a_peer_that_is_not_trusted_cannot_choose_its_address() {
         passed += usize::from(asked_for(&client, stack.origin(), &chosen).await != 429);
     }
     assert!((10..30).contains(&passed), "{passed}");
+}
+
+#[tokio::test]
+async fn replicas_count_the_oauth_endpoints_together_and_go_on_without_valkey() {
+    let builder = Stack::builder().store(Store::Valkey).proxies(2);
+    let mut stack = builder.proxy_setting("limits.oauth_requests_per_minute", 20).start().await.unwrap();
+    let one = stack.client("/mcp").unwrap();
+    let two = one.through(&stack.proxies[1].origin).unwrap();
+    let origin = stack.origin().to_owned();
+    let mut passed = 0;
+    for number in 0..40 {
+        let client = if number % 2 == 0 { &one } else { &two };
+        passed += usize::from(asked_for(client, &origin, "203.0.113.1").await != 429);
+    }
+    // Ten at once, and one more every three seconds; if each counted for itself, there would be twenty.
+    assert!((10..16).contains(&passed), "{passed}");
+
+    stack.valkey.as_mut().unwrap().stop();
+    // Each has let at most ten pass itself.
+    let mut alone = Vec::new();
+    for _ in 0..20 {
+        alone.push(asked_for(&two, &origin, "203.0.113.1").await);
+    }
+    assert!(alone.contains(&429) && alone.iter().any(|status| *status != 429), "{alone:?}");
+    assert!(alone.iter().all(|status| *status != 500), "{alone:?}");
 }

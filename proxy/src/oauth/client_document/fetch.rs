@@ -14,6 +14,7 @@ use url::{Host, Url};
 use super::DocumentError;
 use super::address::{Kind, kind};
 use super::lifetime::lifetime;
+use super::places::Place;
 
 /// The largest document that is read (draft section 6.6 recommends it).
 const MAX_BYTES: usize = 5 * 1024;
@@ -32,11 +33,11 @@ pub struct Fetched {
 /// Gets a client's document.
 #[async_trait]
 pub trait FetchDocument: Send + Sync + 'static {
-    /// The document at `url`.
+    /// The document at `url`. Whatever is still going on when this is dropped keeps a copy of `place`.
     ///
     /// # Errors
     /// When there is none, or it must not or cannot be fetched.
-    async fn fetch(&self, url: &Url) -> Result<Fetched, DocumentError>;
+    async fn fetch(&self, url: &Url, place: Place) -> Result<Fetched, DocumentError>;
 }
 
 /// Resolves a name.
@@ -54,6 +55,11 @@ impl Lookup for SystemLookup {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
     }
+}
+
+tokio::task_local! {
+    /// The place of the fetch under way: the HTTP client gives its resolver a name and nothing else.
+    static PLACE: Place;
 }
 
 /// Fetches over the network.
@@ -127,8 +133,8 @@ impl HttpDocuments {
 
 #[async_trait]
 impl FetchDocument for HttpDocuments {
-    async fn fetch(&self, url: &Url) -> Result<Fetched, DocumentError> {
-        match tokio::time::timeout(self.patience, self.answer(url)).await {
+    async fn fetch(&self, url: &Url, place: Place) -> Result<Fetched, DocumentError> {
+        match PLACE.scope(place, tokio::time::timeout(self.patience, self.answer(url))).await {
             Ok(answer) => answer,
             Err(_) => Err(DocumentError::Unreachable),
         }
@@ -196,8 +202,15 @@ impl Guard {
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.clone();
-        Box::pin(async move { guard.addresses(name.as_str()).await })
+        let (guard, place) = (self.clone(), PLACE.try_with(Place::clone).ok());
+        // The system's resolver goes on asking when nobody waits any more, for as long as a slow name server makes it: so
+        // does this, and keeps the place.
+        let looked_up = async move {
+            let found = guard.addresses(name.as_str()).await;
+            drop(place);
+            found
+        };
+        Box::pin(async move { tokio::spawn(looked_up).await? })
     }
 }
 

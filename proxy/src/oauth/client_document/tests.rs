@@ -30,7 +30,7 @@ impl Host {
 
 #[async_trait]
 impl FetchDocument for Host {
-    async fn fetch(&self, _url: &Url) -> Result<Fetched, DocumentError> {
+    async fn fetch(&self, _url: &Url, _: Place) -> Result<Fetched, DocumentError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         let mut answers = self.answers.lock().unwrap();
@@ -56,8 +56,13 @@ fn id(text: &str) -> ClientId {
     ClientId::parse(text).unwrap()
 }
 
+/// Somebody of a network of their own.
+fn asker(network: u8) -> ClientAddress {
+    ClientAddress::of_peer([203, 0, network, 7].into())
+}
+
 async fn ask(documents: &ClientDocuments) -> Result<Client, DocumentError> {
-    documents.client(&id(ID), |_| true).await
+    documents.client(&id(ID), asker(9), |_| true).await
 }
 
 #[test]
@@ -141,12 +146,13 @@ async fn nobody_can_turn_us_against_a_host() {
     let host = Host::new([Err(DocumentError::Missing)]);
     let (documents, clock) = documents(&host, &[]);
     for number in 0..100 {
-        let _ = documents.client(&id(&format!("https://app.example/{number}")), |_| true).await;
+        let url = id(&format!("https://app.example/{number}"));
+        let _ = documents.client(&url, asker(number), |_| true).await;
     }
     assert_eq!(host.asked(), FETCHES_AT_ONCE as usize);
-    let refused = documents.client(&id("https://app.example/x"), |_| true).await.unwrap_err();
+    let refused = documents.client(&id("https://app.example/x"), asker(200), |_| true).await.unwrap_err();
     assert_eq!(refused, DocumentError::TooOften);
-    let other = documents.client(&id("https://other.example/x"), |_| true).await.unwrap_err();
+    let other = documents.client(&id("https://other.example/x"), asker(200), |_| true).await.unwrap_err();
     assert_eq!(other, DocumentError::Missing, "another host is asked");
     clock.advance(Duration::from_secs(1));
     assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Missing);
@@ -159,7 +165,7 @@ async fn only_documents_of_allowed_hosts_are_asked_for() {
     ask(&documents).await.unwrap();
     for refused in ["https://evil.example/x", "https://apps.example/x", "https://app.example.evil.example/x"]
     {
-        let error = documents.client(&id(refused), |_| true).await.unwrap_err();
+        let error = documents.client(&id(refused), asker(9), |_| true).await.unwrap_err();
         assert_eq!(error, DocumentError::HostNotAllowed, "{refused}");
         assert!(documents.granted(&id(refused)).is_err(), "nor are their grants good any longer");
     }
@@ -172,7 +178,7 @@ async fn what_an_operator_allows_is_asked_each_time() {
     let host = Host::new([fetched(&good(), 60)]);
     let (documents, _) = documents(&host, &[]);
     ask(&documents).await.unwrap();
-    let refused = documents.client(&id(ID), |_| false).await.unwrap_err();
+    let refused = documents.client(&id(ID), asker(9), |_| false).await.unwrap_err();
     assert_eq!(refused, DocumentError::Redirects);
 }
 
@@ -196,5 +202,80 @@ fn every_error_is_told_in_words_and_none_is_ours() {
         let expected = if passing { ErrorCode::TemporarilyUnavailable } else { ErrorCode::InvalidClient };
         assert_eq!(told.code(), expected, "{error}");
         assert!(told.description().len() > 20 && !told.description().contains(['"', '\\']));
+    }
+}
+
+#[tokio::test]
+async fn one_network_cannot_use_up_what_a_host_may_be_asked() {
+    let host = Host::new([Err(DocumentError::Missing)]);
+    let (documents, _) = documents(&host, &[]);
+    for number in 0..100 {
+        let _ = documents.client(&id(&format!("https://claude.ai/{number}")), asker(1), |_| true).await;
+    }
+    assert_eq!(host.asked(), FETCHES_FOR_ONE_NETWORK.1 as usize);
+    let other = documents.client(&id("https://claude.ai/x"), asker(2), |_| true).await.unwrap_err();
+    assert_eq!(other, DocumentError::Missing, "another network still may");
+}
+
+/// A host that never answers.
+struct Silent;
+
+#[async_trait]
+impl FetchDocument for Silent {
+    async fn fetch(&self, _: &Url, _place: Place) -> Result<Fetched, DocumentError> {
+        std::future::pending().await
+    }
+}
+
+/// Begins so many fetches for a network, each to a host of its own.
+fn begin(
+    documents: &Arc<ClientDocuments>,
+    (network, below): (u8, &str),
+    count: usize,
+    tasks: &mut Vec<tokio::task::JoinHandle<()>>,
+) {
+    for number in 0..count {
+        let (documents, url) = (Arc::clone(documents), format!("https://h{network}-{number}.{below}/x"));
+        tasks.push(tokio::spawn(async move {
+            let _ = documents.client(&id(&url), asker(network), |_| true).await;
+        }));
+    }
+}
+
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn strangers_with_slow_hosts_leave_room_for_others_and_for_the_known_ones() {
+    for (allowed, known) in
+        [(&[][..], "claude.ai"), (&["*.apps.example", "client.example"], "client.example")]
+    {
+        let clock = Arc::new(ManualClock::at(1_790_000_000));
+        let allowed = allowed.iter().map(|text| HostPattern::parse(text).unwrap()).collect();
+        let documents = Arc::new(ClientDocuments::new(allowed, Arc::new(Silent), clock));
+        let mut tasks = Vec::new();
+        begin(&documents, (1, "apps.example"), 30, &mut tasks);
+        settle().await;
+        assert_eq!(documents.places.count(), places::FOR_ONE_NETWORK, "one network has its share");
+        for network in 2..100 {
+            begin(&documents, (network, "apps.example"), 4, &mut tasks);
+        }
+        settle().await;
+        assert_eq!(documents.places.count(), places::TO_UNNAMED, "all strangers together have theirs");
+        let url = format!("https://{known}/client.json");
+        let (waiting, asked) = (Arc::clone(&documents), url.clone());
+        // Of a network whose share of the others is used up.
+        let known = tokio::spawn(async move { waiting.client(&id(&asked), asker(1), |_| true).await });
+        settle().await;
+        assert!(!known.is_finished(), "{url} is being fetched");
+        assert_eq!(documents.places.count(), places::TO_UNNAMED + 1);
+        // Who hangs up leaves nothing behind.
+        tasks.into_iter().for_each(|task| task.abort());
+        known.abort();
+        settle().await;
+        assert_eq!(documents.places.count(), 0);
     }
 }

@@ -84,6 +84,11 @@ impl HostPattern {
         }
         host.strip_suffix(&self.host).is_some_and(|first| first.len() > 1 && first.ends_with('.'))
     }
+
+    /// Whether it is this host alone that is meant.
+    pub(super) fn names(&self, host: &str) -> bool {
+        !self.below && host == self.host
+    }
 }
 
 impl fmt::Display for HostPattern {

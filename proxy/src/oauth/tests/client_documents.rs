@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::super::{
-    ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, OAuthSettings, RedirectPattern,
+    ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, OAuthSettings, Place,
+    RedirectPattern,
 };
 use super::answers::{assert_error, assert_page, json, location, pair, query, reason, text};
 use super::world::{CALLBACK, ISSUER, Jar, World, authorize_url, route};
@@ -27,7 +28,7 @@ struct Host {
 
 #[async_trait]
 impl FetchDocument for Host {
-    async fn fetch(&self, _url: &Url) -> Result<Fetched, DocumentError> {
+    async fn fetch(&self, _url: &Url, _: Place) -> Result<Fetched, DocumentError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         if self.gone.load(Ordering::SeqCst) > 0 {
             return Err(DocumentError::Unreachable);

@@ -119,7 +119,7 @@ impl World {
             VaultPolicy {
                 wait_for: Duration::from_millis(200),
                 patience: Duration::from_millis(100),
-                hold_back: Duration::from_millis(20),
+                hold_back: Duration::ZERO,
                 ..VaultPolicy::default()
             },
         );

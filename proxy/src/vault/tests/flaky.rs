@@ -9,14 +9,16 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::store::memory::Memory;
-use crate::store::{Store, StoreDown};
+use crate::store::{Store, StoreDown, names};
 
 /// What of the store fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outage {
     /// Nothing.
     None,
-    /// Only what replaces a record.
+    /// Only what replaces a session.
+    Sessions,
+    /// Only what replaces a record, locks among them.
     Swaps,
     /// Whatever writes.
     Writes,
@@ -30,6 +32,7 @@ enum Does {
     Read,
     Write,
     Swap,
+    SwapSession,
 }
 
 /// A store in memory that fails as it is told to.
@@ -71,7 +74,8 @@ impl Flaky {
         }
         let fails = match outage.0 {
             Outage::None => false,
-            Outage::Swaps => does == Does::Swap,
+            Outage::Sessions => does == Does::SwapSession,
+            Outage::Swaps => matches!(does, Does::Swap | Does::SwapSession),
             Outage::Writes => does != Does::Read,
             Outage::All => true,
         };
@@ -100,7 +104,8 @@ impl Store for Flaky {
         self.to(Does::Write).await?.put_new(key, value, ttl).await
     }
     async fn swap(&self, key: &str, expected: &[u8], value: Bytes, ttl: Duration) -> Result<bool, StoreDown> {
-        let store = self.to(Does::Swap).await?;
+        let session = key.starts_with(&names::session(""));
+        let store = self.to(if session { Does::SwapSession } else { Does::Swap }).await?;
         if one_of(&self.lost_swaps) {
             return Err(self.failure());
         }

@@ -9,6 +9,8 @@ pub(super) struct Plan {
     pub(super) identifier: &'static str,
     /// Name, description, and whether it is public; for a project the captures lack.
     pub(super) about: (&'static str, &'static str, bool),
+    /// The day it was archived.
+    pub(super) archived: &'static str,
     pub(super) lead: &'static str,
     pub(super) default_assignee: &'static str,
     pub(super) members: &'static [(&'static str, Role)],
@@ -25,8 +27,8 @@ pub(super) struct Plan {
     /// Item, actor, field, from, to, day.
     pub(super) changes:
         &'static [(i64, &'static str, &'static str, &'static str, &'static str, &'static str)],
-    /// Number, name, status, what it is a duplicate of.
-    pub(super) intake: &'static [(i64, &'static str, i64, i64)],
+    /// Number, name, by whom, status, what it is a duplicate of.
+    pub(super) intake: &'static [(i64, &'static str, &'static str, i64, i64)],
 }
 
 /// A work item. Empty text and number 0 stand for nothing.
@@ -80,6 +82,7 @@ const NOTHING: Plan = Plan {
     workspace: "acme",
     identifier: "",
     about: ("", "", true),
+    archived: "",
     lead: "",
     default_assignee: "",
     members: &[],
@@ -177,6 +180,15 @@ pub(super) const PLANS: &[Plan] = &[
             item(1, "Interview plan for a reliability engineer", "medium", "In Progress", ("", "2026-11-26"), "bob", "", "carol", ("2026-11-09", "2026-11-18")),
             item(2, "Offer for the second candidate", "urgent", "Todo", ("", "2026-11-20"), "carol", "", "carol", ("2026-11-15", "2026-11-19")),
         ],
+        ..NOTHING
+    },
+    Plan {
+        identifier: "OLD",
+        about: ("Old website", "Replaced in summer", true),
+        archived: "2026-08-31",
+        lead: "bob",
+        members: &[("bob", Role::Admin), ("alice", Role::Member)],
+        states: &DEFAULT_STATES,
         ..NOTHING
     },
     Plan {
@@ -336,11 +348,11 @@ const OPS: Plan = Plan {
         (1, "bob", "target_date", "2026-11-16", "2026-11-18", "2026-11-15T17:00:00"),
     ],
     intake: &[
-        (15, "Printer on floor 2 prints blank pages", -2, 0),
-        (16, "Buy new chairs", -1, 0),
-        (17, "Renew the certificate of the blog", 0, 0),
-        (18, "Alert when the queue is stuck", 1, 0),
-        (19, "Wi-Fi does not work for visitors", 2, 9),
+        (15, "Printer on floor 2 prints blank pages", "gus", -2, 0),
+        (16, "Buy new chairs", "dave", -1, 0),
+        (17, "Renew the certificate of the blog", "carol", 0, 0),
+        (18, "Alert when the queue is stuck", "bob", 1, 0),
+        (19, "Wi-Fi does not work for visitors", "gus", 2, 9),
     ],
     ..NOTHING
 };

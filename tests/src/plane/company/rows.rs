@@ -43,6 +43,7 @@ pub(super) fn project(plan: &Plan, people: &People, workspace: &str) -> Project 
             ("network", json!(if public { 2 } else { 0 })),
             ("workspace", json!(workspace)),
             ("intake_view", json!(!plan.intake.is_empty())),
+            ("archived_at", some(plan.archived)),
             ("created_by", json!(people.id(plan.lead))),
             ("created_at", json!("2026-10-01T08:00:00.000000Z")),
         ],
@@ -320,12 +321,23 @@ impl Filling<'_> {
     fn intake(&self) -> Vec<Value> {
         let intake = self.plan.intake.iter().enumerate();
         intake
-            .map(|(place, (number, name, status, duplicate))| {
+            .map(|(place, (number, name, by, status, duplicate))| {
                 let item = id(self.plan.identifier, Kind::Item, *number);
                 let mut row = self.of(capture!("retrieve_intake_issue"), &self.id(Kind::Intake, place), MADE);
                 let detail = row.get_mut("issue_detail").map(Value::take).unwrap_or_default();
                 let detail = self.of(detail, &item, MADE);
-                let detail = with(detail, [("name", json!(name)), ("sequence_id", json!(number))]);
+                let (by, stripped) = (json!(self.people.id(by)), json!(format!("{name}.")));
+                let detail = with(
+                    detail,
+                    [
+                        ("name", json!(name)),
+                        ("sequence_id", json!(number)),
+                        ("priority", json!("none")),
+                        ("description_html", json!(format!("<p>{name}.</p>"))),
+                        ("description_stripped", stripped),
+                        ("created_by", by.clone()),
+                    ],
+                );
                 let duplicate = if *duplicate > 0 { self.item_id(*duplicate) } else { Value::Null };
                 let until = if *status == 0 { json!("2026-12-01T00:00:00Z") } else { Value::Null };
                 with(
@@ -334,6 +346,7 @@ impl Filling<'_> {
                         ("issue_detail", detail),
                         ("issue", json!(item)),
                         ("status", json!(status)),
+                        ("created_by", by),
                         ("snoozed_till", until),
                         ("duplicate_to", duplicate),
                     ],

@@ -8,7 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::super::places::Places;
 use super::*;
+use crate::limits::ClientAddress;
 
 /// Names as a test wants them; a name that is not there does not resolve. Answers are used up, the last one stays.
 struct Names {
@@ -34,6 +36,16 @@ impl Lookup for Names {
         let mut answers = answers.lock().unwrap();
         Ok(if answers.len() > 1 { answers.pop().unwrap() } else { answers[0].clone() })
     }
+}
+
+fn places() -> (Arc<Places>, Place) {
+    let places = Arc::<Places>::default();
+    let place = places.take(ClientAddress::of_peer([203, 0, 113, 9].into()), false).unwrap();
+    (places, place)
+}
+
+fn place() -> Place {
+    places().1
 }
 
 /// An https server on loopback for `app.example`, `localhost` and `127.0.0.1` that gives one answer to everybody.
@@ -103,7 +115,7 @@ fn ok(headers: &str, body: &str) -> String {
 async fn a_document_is_fetched_with_its_lifetime() {
     let server = Server::answering(ok("cache-control: max-age=120\r\n", "{}")).await;
     let names = Names::new(&[("app.example", &[&["127.0.0.1"]])]);
-    let fetched = server.documents(&names, true).fetch(&server.url("app.example")).await.unwrap();
+    let fetched = server.documents(&names, true).fetch(&server.url("app.example"), place()).await.unwrap();
     assert_eq!((&fetched.body[..], fetched.lifetime.as_secs()), (&b"{}"[..], 120));
 }
 
@@ -135,18 +147,18 @@ async fn cve_2026_45609_no_address_that_is_not_public_is_ever_connected_to() {
         "[::ffff:127.0.0.1]",
         "[fe80::1]",
     ] {
-        let refused = strict.fetch(&server.url(host)).await.unwrap_err();
+        let refused = strict.fetch(&server.url(host), place()).await.unwrap_err();
         assert_eq!(refused, DocumentError::Forbidden, "{host}");
     }
     // A closed network opens its own addresses, and no others.
     let closed = server.documents(&names, true);
     for host in ["metadata.example", "mapped.example", "nat64.example", "[fe80::1]", "169.254.169.254"] {
-        let refused = closed.fetch(&server.url(host)).await.unwrap_err();
+        let refused = closed.fetch(&server.url(host), place()).await.unwrap_err();
         assert_eq!(refused, DocumentError::Forbidden, "{host}");
     }
     assert_eq!(server.connections(), 0);
-    closed.fetch(&server.url("127.0.0.1")).await.unwrap();
-    closed.fetch(&server.url("app.example")).await.unwrap();
+    closed.fetch(&server.url("127.0.0.1"), place()).await.unwrap();
+    closed.fetch(&server.url("app.example"), place()).await.unwrap();
 }
 
 #[tokio::test]
@@ -155,9 +167,9 @@ async fn a_name_that_changes_its_mind_is_looked_at_each_time() {
     // Good at first, then the cloud's metadata service: what DNS rebinding does.
     let names = Names::new(&[("app.example", &[&["127.0.0.1"], &["169.254.169.254"]])]);
     let documents = server.documents(&names, true);
-    documents.fetch(&server.url("app.example")).await.unwrap();
+    documents.fetch(&server.url("app.example"), place()).await.unwrap();
     assert_eq!(names.asked.load(Ordering::SeqCst), 1, "what was checked is what was connected to");
-    let refused = documents.fetch(&server.url("app.example")).await.unwrap_err();
+    let refused = documents.fetch(&server.url("app.example"), place()).await.unwrap_err();
     assert_eq!(refused, DocumentError::Forbidden, "no connection was kept");
 }
 
@@ -182,13 +194,14 @@ async fn only_a_plain_200_of_at_most_5_kb_is_a_document() {
     ] {
         let server = Server::answering(answer.clone()).await;
         let names = Names::new(&[("app.example", &[&["127.0.0.1"]])]);
-        let refused = server.documents(&names, true).fetch(&server.url("app.example")).await.unwrap_err();
+        let refused =
+            server.documents(&names, true).fetch(&server.url("app.example"), place()).await.unwrap_err();
         assert_eq!(refused, why, "{}", answer.lines().next().unwrap_or_default());
         assert_eq!(server.connections(), 1, "nothing is followed and nothing repeated");
     }
     let exact = Server::answering(ok("", &"x".repeat(MAX_BYTES))).await;
     let names = Names::new(&[("app.example", &[&["127.0.0.1"]])]);
-    exact.documents(&names, true).fetch(&exact.url("app.example")).await.unwrap();
+    exact.documents(&names, true).fetch(&exact.url("app.example"), place()).await.unwrap();
 }
 
 #[tokio::test]
@@ -198,9 +211,9 @@ async fn a_host_that_does_not_answer_is_waited_for_only_so_long() {
     let patience = Duration::from_millis(300);
     let documents =
         HttpDocuments::with(Arc::clone(&names) as _, true, Some(server.roots.clone()), patience).unwrap();
-    let refused = documents.fetch(&server.url("app.example")).await.unwrap_err();
+    let refused = documents.fetch(&server.url("app.example"), place()).await.unwrap_err();
     assert_eq!(refused, DocumentError::Unreachable);
-    let unknown = documents.fetch(&server.url("unknown.example")).await.unwrap_err();
+    let unknown = documents.fetch(&server.url("unknown.example"), place()).await.unwrap_err();
     assert_eq!(unknown, DocumentError::Unreachable);
 }
 
@@ -208,7 +221,7 @@ async fn a_host_that_does_not_answer_is_waited_for_only_so_long() {
 async fn a_certificate_of_nobody_we_trust_is_refused() {
     let (server, other) = (Server::answering(ok("", "{}")).await, Server::answering("").await);
     let names = Names::new(&[("app.example", &[&["127.0.0.1"]])]);
-    let refused = other.documents(&names, true).fetch(&server.url("app.example")).await.unwrap_err();
+    let refused = other.documents(&names, true).fetch(&server.url("app.example"), place()).await.unwrap_err();
     assert_eq!(refused, DocumentError::Unreachable);
 }
 
@@ -218,6 +231,32 @@ async fn plain_http_is_not_spoken() {
     let names = Names::new(&[("app.example", &[&["127.0.0.1"]])]);
     let mut url = server.url("app.example");
     url.set_scheme("http").unwrap();
-    assert!(server.documents(&names, true).fetch(&url).await.is_err());
+    assert!(server.documents(&names, true).fetch(&url, place()).await.is_err());
     assert_eq!(server.connections(), 0);
+}
+
+/// A resolver whose name server answers when the test says so.
+struct Slow(tokio::sync::Notify);
+
+#[async_trait]
+impl Lookup for Slow {
+    async fn lookup(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.notified().await;
+        Err(io::Error::other("no such name"))
+    }
+}
+
+#[tokio::test]
+async fn a_lookup_that_nobody_waits_for_any_more_keeps_its_place_until_it_ends() {
+    let slow = Arc::new(Slow(tokio::sync::Notify::new()));
+    let patience = Duration::from_millis(20);
+    let documents = HttpDocuments::with(Arc::clone(&slow) as _, false, None, patience).unwrap();
+    let url = Url::parse("https://slow.example/client.json").unwrap();
+    let (places, place) = places();
+    assert_eq!(documents.fetch(&url, place).await.unwrap_err(), DocumentError::Unreachable);
+    assert_eq!(places.count(), 1, "it still runs");
+    slow.0.notify_one();
+    while places.count() > 0 {
+        tokio::task::yield_now().await;
+    }
 }
