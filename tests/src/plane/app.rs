@@ -1,7 +1,7 @@
 //! The app API: what Plane's web application asks for, in a session. Its lists have the filters that `/api/v1` lacks.
 //!
 //! Who may see what differs from `/api/v1` in places, as it does in Plane: a guest sees here only the work items that are its own,
-//! refusals have other words, and relations and sub-items do not ask whether the caller is in their project.
+//! refusals have other words, and what an item refers to is told with its name.
 
 mod filters;
 mod items;

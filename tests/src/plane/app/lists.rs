@@ -187,7 +187,7 @@ pub(super) fn members_by_project(caller: Caller<'_>, slug: &str) -> Outcome {
     Ok(Answer::ok(by_id.collect()))
 }
 
-/// The cycles of the workspace: of every project, whether the caller is in it or not.
+/// The cycles of the workspace.
 pub(super) fn cycles(caller: Caller<'_>, slug: &str) -> Outcome {
     let rows = caller.world.projects_in(slug).flat_map(|project| cycle_rows(project, None));
     Ok(Answer::ok(rows.collect()))
