@@ -3,7 +3,9 @@
 //! An [`Entry`] is all there is to know about a tool: the schema clients see and the checks its arguments go through
 //! come from the same [`Parameter`]s, so they cannot differ.
 
+mod activity;
 mod arguments;
+mod comments;
 mod failure;
 #[allow(dead_code, reason = "used by the lists being written")]
 mod kept;
@@ -31,6 +33,10 @@ use crate::policy::Policy;
 pub enum Action {
     /// Who am I.
     GetMe,
+    /// What happened to a work item.
+    ListActivity,
+    /// Comments of a work item.
+    ListComments,
     /// Projects of a workspace.
     ListProjects,
     /// Work items of a project.
@@ -61,6 +67,8 @@ pub struct Entry {
 /// Every tool, sorted by name.
 pub static TOOLS: &[Entry] = &[
     users::GET_ME,
+    activity::LIST_ACTIVITY,
+    comments::LIST_COMMENTS,
     projects::LIST_PROJECTS,
     work_items::LIST_WORK_ITEMS,
     workspaces::LIST_WORKSPACES,
@@ -87,13 +95,16 @@ impl Call<'_> {
     /// # Errors
     /// A [`Failure`] the model can act on.
     pub async fn run(&self, action: Action) -> Result<String, Failure> {
+        // Boxed: the state of all tools together, some with many requests at once, is more than a thread's stack may hold.
         match action {
-            Action::GetMe => to_json(&users::me(self).await?),
-            Action::ListProjects => to_json(&projects::list(self).await?),
-            Action::ListWorkItems => to_json(&work_items::list(self).await?),
-            Action::ListWorkspaces => to_json(&workspaces::list(self).await?),
-            Action::RetrieveWorkItem => to_json(&work_items::retrieve(self).await?),
-            Action::SearchWorkItems => to_json(&work_items::search(self).await?),
+            Action::GetMe => to_json(&Box::pin(users::me(self)).await?),
+            Action::ListActivity => to_json(&Box::pin(activity::list(self)).await?),
+            Action::ListComments => to_json(&Box::pin(comments::list(self)).await?),
+            Action::ListProjects => to_json(&Box::pin(projects::list(self)).await?),
+            Action::ListWorkItems => to_json(&Box::pin(work_items::list(self)).await?),
+            Action::ListWorkspaces => to_json(&Box::pin(workspaces::list(self)).await?),
+            Action::RetrieveWorkItem => to_json(&Box::pin(work_items::retrieve(self)).await?),
+            Action::SearchWorkItems => to_json(&Box::pin(work_items::search(self)).await?),
         }
     }
 }

@@ -4,11 +4,13 @@
 pub mod person;
 pub mod planning;
 pub mod project;
+pub mod work_item;
 
 use serde::Deserialize;
 
 pub use person::User;
 pub use project::Project;
+pub use work_item::WorkItem;
 
 /// One page of a list, as Plane's envelope has it.
 #[derive(Debug, Deserialize)]
@@ -123,68 +125,4 @@ pub struct Workspace {
     pub role: Option<u32>,
     /// How many people are in it.
     pub total_members: Option<u64>,
-}
-
-/// A work item.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct WorkItem {
-    /// UUID.
-    pub id: Option<String>,
-    /// Number within the project.
-    pub sequence_id: Option<u64>,
-    /// Title.
-    pub name: Option<String>,
-    /// Description as HTML.
-    pub description_html: Option<String>,
-    /// urgent, high, medium, low or none.
-    pub priority: Option<String>,
-    /// State.
-    pub state: Option<Reference>,
-    /// People.
-    pub assignees: Option<Vec<Reference>>,
-    /// Labels.
-    pub labels: Option<Vec<Reference>>,
-    /// Parent item.
-    pub parent: Option<Reference>,
-    /// Project.
-    pub project: Option<Reference>,
-    /// `YYYY-MM-DD`.
-    pub start_date: Option<String>,
-    /// `YYYY-MM-DD`.
-    pub target_date: Option<String>,
-    /// ISO 8601.
-    pub completed_at: Option<String>,
-    /// `YYYY-MM-DD`.
-    pub archived_at: Option<String>,
-    /// ISO 8601.
-    pub created_at: Option<String>,
-    /// ISO 8601.
-    pub updated_at: Option<String>,
-    /// Person.
-    pub created_by: Option<Reference>,
-}
-
-/// What search answers with.
-#[derive(Debug, Deserialize)]
-pub struct Found {
-    /// The matches, in no order.
-    pub issues: Vec<Match>,
-}
-
-/// One match of a search.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Match {
-    /// UUID.
-    pub id: Option<String>,
-    /// Title.
-    pub name: Option<String>,
-    /// Number within the project.
-    pub sequence_id: Option<u64>,
-    /// Short name of the project.
-    #[serde(rename = "project__identifier")]
-    pub project_identifier: Option<String>,
-    /// UUID of the project.
-    pub project_id: Option<String>,
 }

@@ -9,10 +9,15 @@ use htmd::element_handler::{HandlerResult, Handlers};
 use htmd::options::{BrStyle, BulletListMarker, HrStyle, LinkStyle, Options};
 use htmd::{Element, HtmlToMarkdown};
 
+use crate::plane::path::Uuid;
+
 /// Elements open at once; an editor's lists and tables stay far below. Deeper HTML becomes plain text.
 const DEEPEST: usize = 100;
 /// Longest HTML that is converted, in bytes; longer becomes plain text.
 const LONGEST: usize = 1024 * 1024;
+
+/// Characters of an id.
+const UUID: usize = 36;
 
 static CONVERTER: LazyLock<HtmlToMarkdown> = LazyLock::new(|| {
     let options = Options {
@@ -47,9 +52,7 @@ pub(super) fn of_html(html: &str) -> String {
 }
 
 /// Replaces `@` and an id by `@` and a name, where `name` knows the id.
-#[allow(dead_code, reason = "used by the answers being written")]
 pub(super) fn name_mentions<'n>(text: &str, name: impl Fn(&str) -> Option<&'n str>) -> String {
-    const UUID: usize = 36;
     let mut parts = text.split('@');
     let mut named = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -60,6 +63,11 @@ pub(super) fn name_mentions<'n>(text: &str, name: impl Fn(&str) -> Option<&'n st
         }
     }
     named
+}
+
+/// Whether somebody is mentioned, by id.
+pub(super) fn has_mention(text: &str) -> bool {
+    text.split('@').skip(1).any(|part| part.get(..UUID).and_then(Uuid::parse).is_some())
 }
 
 /// Cuts at `most` characters, with a mark that says how much is missing.
@@ -74,7 +82,6 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 
 /// `most` characters of a long text from `from` on, with a mark that says how to go on: `argument` set to where the next
 /// part begins.
-#[allow(dead_code, reason = "used by the answers being written")]
 pub(super) fn part(text: &str, from: usize, most: usize, argument: &str) -> String {
     let rest = text.chars().count().saturating_sub(from);
     let kept: String = text.chars().skip(from).take(most).collect();

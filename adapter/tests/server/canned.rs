@@ -130,6 +130,22 @@ impl Plane {
             ),
             ("/api/v1/workspaces/acme/work-items/ENG-9999/".to_owned(), "err_unknown_identifier"),
             ("/api/v1/workspaces/acme/work-items/search/".to_owned(), "search_work_items"),
+            ("/api/v1/workspaces/acme/members/".to_owned(), "list_workspace_members"),
+            (format!("/api/v1/workspaces/acme/projects/{ENG}/states/"), "list_states"),
+            (format!("/api/v1/workspaces/acme/projects/{ENG}/labels/"), "list_labels"),
+            (format!("/api/v1/workspaces/acme/projects/{ENG}/cycles/"), "list_cycles"),
+            (format!("/api/v1/workspaces/acme/projects/{ENG}/modules/"), "list_modules"),
+            ("/api/workspaces/acme/states/".to_owned(), "app_workspace_states"),
+            ("/api/workspaces/acme/labels/".to_owned(), "app_workspace_labels"),
+            ("/api/workspaces/acme/issues/".to_owned(), "app_workspace_issues"),
+            ("/api/workspaces/acme/entity-search/".to_owned(), "app_entity_search"),
+            (format!("/api/workspaces/acme/projects/{ENG}/issues/"), "app_list_issues"),
+            (format!("{}{ITEM}/comments/", item(ENG)), "list_work_item_comments"),
+            (format!("{}{ITEM}/links/", item(ENG)), "list_work_item_links"),
+            (format!("{}{ITEM}/activities/", item(ENG)), "list_work_item_activities"),
+            (format!("{}{ITEM}/relations/", item(ENG)), "list_work_item_relations"),
+            (format!("{}{ITEM}/attachments/", item(ENG)), "list_work_item_attachments"),
+            ("/api/workspaces/acme/work-items/ENG-9999/".to_owned(), "err_unknown_identifier"),
         ] {
             plane.answer(&path, Reply::captured(name));
         }

@@ -46,15 +46,13 @@ async fn the_header_names_the_workspace_of_an_api_key_only() {
 #[tokio::test]
 async fn nothing_found_in_a_foreign_workspace_is_not_an_empty_answer() {
     let stack = stack().await;
-    let path = "/api/v1/workspaces/beta/work-items/search/";
-    stack.plane.answer(path, Reply::captured("search_work_items_empty"));
+    let nothing = Reply::json(200, &json!({"issue": []}));
+    stack.plane.answer("/api/workspaces/beta/entity-search/", nothing.clone());
     let arguments = json!({"query": "x", "workspace_slug": "beta"});
     assert_eq!(stack.failure("search_work_items", arguments).await["code"], "workspace.not_found");
-    stack
-        .plane
-        .answer("/api/v1/workspaces/acme/work-items/search/", Reply::captured("search_work_items_empty"));
+    stack.plane.answer("/api/workspaces/acme/entity-search/", nothing);
     let answer = stack.answer("search_work_items", json!({"query": "x"})).await;
-    assert_eq!(answer, json!({"count": 0, "work_items": []}));
+    assert_eq!(answer, json!({"total": 0, "work_items": []}));
 }
 
 #[tokio::test]
@@ -165,7 +163,7 @@ async fn arguments_are_refused_by_name() {
     let stack = stack().await;
     let cases: [(&str, Value, &str); 6] = [
         ("list_work_items", json!({"project": ENG, "pql": "x"}), "pql"),
-        ("list_work_items", json!({}), "project"),
+        ("list_work_items", json!({"target_before": "soon"}), "target_before"),
         ("list_work_items", json!({"project": ENG, "order_by": "created_by__password"}), "order_by"),
         ("list_work_items", json!({"project": ENG, "per_page": 101}), "per_page"),
         ("list_work_items", json!({"project": ENG, "fields": ["secret"]}), "fields"),

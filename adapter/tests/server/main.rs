@@ -18,3 +18,4 @@ mod program;
 mod protocol;
 mod tools;
 mod wire;
+mod work_items;

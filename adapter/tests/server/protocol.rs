@@ -84,6 +84,8 @@ async fn the_list_of_tools_is_small_closed_and_read_only() {
     let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     let expected = [
         "get_me",
+        "list_activity",
+        "list_comments",
         "list_projects",
         "list_work_items",
         "list_workspaces",

@@ -23,7 +23,7 @@ pub(in crate::tools) const CURSOR: Parameter = Parameter {
     name: "cursor",
     shape: Shape::Text(32),
     required: false,
-    description: "next_cursor of the previous page; there is none on the last page.",
+    description: "next_cursor of the page before.",
 };
 
 /// Adds the page to a request: always both the cursor and the page size it was made for.
@@ -32,20 +32,38 @@ pub(in crate::tools) fn paged(path: Path, arguments: &Arguments) -> Result<Path,
     let Some(cursor) = arguments.text(CURSOR.name) else {
         return Ok(path.query("per_page", &asked.to_string()));
     };
-    let size = size_of(cursor)
-        .ok_or_else(|| Failure::argument("cursor must be a next_cursor, unchanged, such as 25:1:0"))?;
+    let (size, _) = place_of(cursor).ok_or_else(not_a_cursor)?;
     Ok(path.query("per_page", &size.to_string()).query("cursor", cursor))
 }
 
-/// The page size in `{per_page}:{page}:{previous}`, when the cursor is one Plane could have made.
-fn size_of(cursor: &str) -> Option<u32> {
+/// One page of a list that is known whole, with the cursor of the next; the cursors are like Plane's.
+pub(in crate::tools) fn slice<T>(
+    rows: Vec<T>,
+    arguments: &Arguments,
+) -> Result<(Vec<T>, Option<String>), Failure> {
+    let asked = arguments.integer(PER_PAGE.name).and_then(|number| u32::try_from(number).ok()).unwrap_or(25);
+    let (size, page) = match arguments.text(CURSOR.name) {
+        None => (asked, 0),
+        Some(cursor) => place_of(cursor).ok_or_else(not_a_cursor)?,
+    };
+    let start = (size as usize).saturating_mul(page as usize);
+    let next = (rows.len() > start.saturating_add(size as usize)).then(|| format!("{size}:{}:0", page + 1));
+    Ok((rows.into_iter().skip(start).take(size as usize).collect(), next))
+}
+
+fn not_a_cursor() -> Failure {
+    Failure::argument("cursor must be a next_cursor, unchanged, such as 25:1:0")
+}
+
+/// The page size and page in `{per_page}:{page}:{previous}`, when the cursor is one Plane could have made.
+fn place_of(cursor: &str) -> Option<(u32, u32)> {
     let mut parts = cursor.split(':');
     let digits =
         |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
     let size = digits(parts.next()?).filter(|size| (1..=MOST).contains(size))?;
-    digits(parts.next()?).filter(|page| *page <= LAST_PAGE)?;
+    let page = digits(parts.next()?).filter(|page| *page <= LAST_PAGE)?;
     digits(parts.next()?).filter(|previous| *previous <= 1)?;
-    parts.next().is_none().then_some(size)
+    parts.next().is_none().then_some((size, page))
 }
 
 #[cfg(test)]
@@ -54,13 +72,30 @@ mod tests {
 
     #[test]
     fn only_cursors_plane_makes_are_taken() {
-        assert_eq!(size_of("25:1:0"), Some(25));
-        assert_eq!(size_of("100:999:1"), Some(100));
+        assert_eq!(place_of("25:1:0"), Some((25, 1)));
+        assert_eq!(place_of("100:999:1"), Some((100, 999)));
         for wrong in [
             "", "zzz", "25", "25:1", "0:1:0", "101:1:0", "25:-1:0", "25:1:2", "25:1:0:0", "25:1.0:0",
             "+5:1:0",
         ] {
-            assert_eq!(size_of(wrong), None, "{wrong}");
+            assert_eq!(place_of(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_known_whole_is_given_in_pages_and_ends() {
+        let page = |cursor: Option<&str>| {
+            let mut given = rmcp::model::JsonObject::new();
+            given.insert("per_page".into(), 2.into());
+            given.insert("cursor".into(), cursor.into());
+            let arguments = Arguments::parse(&[PER_PAGE, CURSOR], Some(given)).unwrap();
+            slice(vec![1, 2, 3, 4, 5], &arguments)
+        };
+        assert_eq!(page(None).unwrap(), (vec![1, 2], Some("2:1:0".to_owned())));
+        assert_eq!(page(Some("2:1:0")).unwrap(), (vec![3, 4], Some("2:2:0".to_owned())));
+        assert_eq!(page(Some("2:2:0")).unwrap(), (vec![5], None));
+        assert_eq!(page(Some("5:0:0")).unwrap(), (vec![1, 2, 3, 4, 5], None));
+        assert_eq!(page(Some("100:1000000:0")).unwrap(), (vec![], None));
+        assert!(page(Some("x")).is_err());
     }
 }

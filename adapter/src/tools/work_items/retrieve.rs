@@ -1,40 +1,52 @@
-//! One work item in full.
+//! One work item in full, and what hangs on it.
 
 use serde::Serialize;
 
-use super::row::Row;
-use crate::plane::PlaneError;
-use crate::plane::path::{Path, Slug, Uuid, WorkItemKey};
-use crate::plane::shapes::{Reference, WorkItem};
+use super::locate::{self, ITS_PROJECT, Located, Reference, WORK_ITEM};
+use super::related::{self, Included};
+use super::row::{Known, Row, kinds};
+use crate::caller::Credential;
+use crate::plane::path::{Path, Slug, Uuid};
+use crate::plane::shapes::WorkItem;
 use crate::tools::arguments::{Parameter, Shape};
-use crate::tools::{Action, Call, Code, Entry, Failure, projects, workspaces};
+use crate::tools::names::Names;
+use crate::tools::projects::Named;
+use crate::tools::{Action, Call, Code, Entry, Failure, markdown, workspaces};
 
 /// `retrieve_work_item`
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
     name: "retrieve_work_item",
     title: "Retrieve a work item",
-    description: "One work item in full, description included, by its identifier such as ENG-42. With an id instead, \
-        the project must be named too.",
+    description: "Everything about one work item (issue, task, bug, ticket): description as Markdown, state, assignees, \
+        dates, cycle; on request its comments, links, history, blocking and other relations, files, sub-items.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
+        WORK_ITEM,
+        ITS_PROJECT,
+        INCLUDE,
         Parameter {
-            name: "work_item",
-            shape: Shape::Text(64),
-            required: true,
-            description: "Identifier such as ENG-42, or the item's id.",
-        },
-        Parameter {
+            name: FROM,
+            shape: Shape::Integer { least: 0, most: 100_000_000, default: 0 },
             required: false,
-            description: "Only with an id: the project's identifier or id.",
-            ..projects::PROJECT
+            description: "",
         },
     ],
     action: Action::RetrieveWorkItem,
 };
 
-/// Longest description given; few are longer.
+pub(super) const INCLUDE: Parameter = Parameter {
+    name: "include",
+    shape: Shape::Choices(&["comments", "links", "activity", "relations", "attachments", "sub_items"]),
+    required: false,
+    description: "",
+};
+
+const FROM: &str = "description_from";
+/// Characters of a description in one answer; few are longer.
 const DESCRIPTION: usize = 8000;
+/// What the public API expands.
 const EXPAND: &str = "assignees,created_by,labels,parent,project,state";
+const ALL: &[&str] = &["state", "labels", "assignees", "created_by"];
 
 /// A work item in full.
 #[derive(Debug, Serialize)]
@@ -42,76 +54,170 @@ pub(in crate::tools) struct Item {
     #[serde(flatten)]
     row: Row,
     #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    project_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_by: Option<String>,
+    parent_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     archived_at: Option<String>,
+    /// How much there is to include.
+    #[serde(skip_serializing_if = "Counts::is_empty")]
+    counts: Counts,
+    #[serde(flatten)]
+    included: Included,
 }
 
-/// Retrieves it in one request.
+#[derive(Debug, Serialize)]
+struct Counts {
+    #[serde(skip_serializing_if = "is_zero")]
+    sub_items: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    links: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    attachments: Option<u64>,
+}
+
+impl Counts {
+    fn is_empty(&self) -> bool {
+        is_zero(&self.sub_items) && is_zero(&self.links) && is_zero(&self.attachments)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+fn is_zero(count: &Option<u64>) -> bool {
+    count.is_none_or(|count| count == 0)
+}
+
+/// Retrieves it: one request for the item, and one at the same time for each thing included.
 pub(in crate::tools) async fn retrieve(call: &Call<'_>) -> Result<Item, Failure> {
     let slug = workspaces::resolve(call)?;
-    let named = call.arguments.text("work_item").unwrap_or_default();
-    if let Some(id) = Uuid::parse(named) {
-        return by_id(call, &slug, &id).await;
-    }
-    let key = WorkItemKey::parse(named).ok_or_else(|| {
-        Failure::argument("work_item must be an identifier such as ENG-42, or an id together with project")
-    })?;
-    by_key(call, &slug, &key).await
+    let reference = Reference::read(call, &slug).await?;
+    let is_signed_in = matches!(call.caller.credential, Credential::Identity(_));
+    let item = ask(call, &slug, &reference, is_signed_in).await?;
+    let located = located(&item, &reference)?;
+    let (known, parent, included) = tokio::join!(
+        known(call, &slug, &item, &located, is_signed_in),
+        parent(call, &slug, &item, &located, is_signed_in),
+        related::included(call, &slug, &located),
+    );
+    Ok(Item::of(item, &known, parent, included?, call))
 }
 
-async fn by_key(call: &Call<'_>, slug: &Slug, key: &WorkItemKey) -> Result<Item, Failure> {
-    let path = Path::workspace(slug).literal("work-items/").part(&key.to_string()).query("expand", EXPAND);
-    match call.plane.ask(call.caller, path).await {
-        Ok(item) => Ok(Item::of(item, Some(key.project.as_str()))),
-        Err(PlaneError::NotFound) => Err(not_found(&key.to_string())),
-        Err(PlaneError::Forbidden) => Err(forbidden(call, slug, key).await),
-        Err(other) => Err(other.into()),
-    }
-}
-
-async fn by_id(call: &Call<'_>, slug: &Slug, id: &Uuid) -> Result<Item, Failure> {
-    let text = call.arguments.text(projects::PROJECT.name);
-    let text = text.ok_or_else(|| Failure::argument("project is required when work_item is an id"))?;
-    let project = projects::resolve(call, slug, text).await?;
-    let path =
-        Path::project(slug, &project.id).literal("work-items/").part(id.as_str()).query("expand", EXPAND);
-    match call.plane.ask(call.caller, path).await {
-        Ok(item) => Ok(Item::of(item, project.identifier.as_deref())),
-        Err(PlaneError::NotFound) => Err(not_found(id.as_str())),
-        Err(other) => Err(projects::failure(call, other, slug, &project).await),
-    }
-}
-
-/// Plane's 403 for a key stands for an unknown workspace, an unknown project and one the caller has not joined.
-async fn forbidden(call: &Call<'_>, slug: &Slug, key: &WorkItemKey) -> Failure {
-    let project = key.project.as_str();
-    match call.plane.project_names(call.caller, slug).await {
-        Ok(names) if names.iter().any(|known| known.identifier.as_deref() == Some(project)) => {
-            projects::not_joined(project)
+/// The item itself: in the application's words for signed-in users, because only these say cycle and modules.
+async fn ask(
+    call: &Call<'_>,
+    slug: &Slug,
+    reference: &Reference,
+    is_signed_in: bool,
+) -> Result<WorkItem, Failure> {
+    let application = || Path::app("workspaces/").part(slug.as_str());
+    let path = match (reference, is_signed_in) {
+        (Reference::Key(key), true) => application().literal("work-items/").part(&key.to_string()),
+        (Reference::Key(key), false) => locate::by_key(slug, key).query("expand", EXPAND),
+        (Reference::Id(id, project), true) => {
+            let path = application().literal("projects/").part(project.id.as_str());
+            path.literal("issues/").part(id.as_str())
         }
-        Ok(_) => projects::not_found(project, slug),
-        Err(error) => workspaces::failure(error, slug),
+        (Reference::Id(id, project), false) => {
+            let path = Path::project(slug, &project.id).literal("work-items/");
+            path.part(id.as_str()).query("expand", EXPAND)
+        }
+    };
+    let error = match call.plane.ask(call.caller, path).await {
+        Ok(item) => return Ok(item),
+        Err(error) => error,
+    };
+    Err(match reference {
+        Reference::Key(key) => locate::refused(call, error, slug, key).await,
+        Reference::Id(id, project) => {
+            let label = id.as_str().to_owned();
+            let item = Located { id: id.clone(), project: project.clone(), label, is_known: false };
+            locate::failure(call, error, slug, &item).await
+        }
+    })
+}
+
+fn located(item: &WorkItem, reference: &Reference) -> Result<Located, Failure> {
+    let unexpected = || Failure::of(Code::Unexpected, "Plane answered without an id.");
+    match reference {
+        Reference::Id(id, project) => {
+            let label = id.as_str().to_owned();
+            Ok(Located { id: id.clone(), project: project.clone(), label, is_known: true })
+        }
+        Reference::Key(key) => {
+            let ids = item.id.as_deref().and_then(Uuid::parse).zip(item.in_project().and_then(Uuid::parse));
+            let (id, project) = ids.ok_or_else(unexpected)?;
+            let identifier = Some(key.project.as_str().to_owned());
+            let project = Named { id: project, identifier };
+            Ok(Located { id, project, label: key.to_string(), is_known: true })
+        }
     }
 }
 
-fn not_found(shown: &str) -> Failure {
-    Failure::of(Code::WorkItemNotFound, format!("There is no work item {shown} that this user can see."))
+/// Names for what the item holds as ids.
+async fn known<'k>(
+    call: &Call<'_>,
+    slug: &Slug,
+    item: &WorkItem,
+    located: &'k Located,
+    is_signed_in: bool,
+) -> Known<'k> {
+    let project = located.project.identifier.as_deref();
+    let is_limited = call.policy.limits_projects(slug);
+    if !is_signed_in {
+        return Known { project, is_limited, ..Known::default() };
+    }
+    let mut fields = ALL.to_vec();
+    fields.retain(|field| *field != "labels" || !item.labelled().is_empty());
+    if item.cycle_id.is_some() {
+        fields.push("cycle");
+    }
+    if item.module_ids.as_ref().is_some_and(|ids| !ids.is_empty()) {
+        fields.push("modules");
+    }
+    let mut kinds = kinds(&fields);
+    if project.is_none() {
+        kinds.push(crate::tools::names::Kind::Project);
+    }
+    let directory = Names::new(call, slug, Some(&located.project)).directory(&kinds).await;
+    Known { directory, project, is_limited, ..Known::default() }
+}
+
+/// The parent's own row, where the item says only its id: one small request in the item's project.
+async fn parent(
+    call: &Call<'_>,
+    slug: &Slug,
+    item: &WorkItem,
+    located: &Located,
+    is_signed_in: bool,
+) -> Option<WorkItem> {
+    let id = item.parent_id.as_deref().filter(|_| is_signed_in)?;
+    let path = Path::app("workspaces/").part(slug.as_str()).literal("projects/");
+    let path = path.part(located.project.id.as_str()).literal("issues/list/").query("issues", id);
+    let rows: Vec<WorkItem> = call.plane.ask(call.caller, path).await.ok()?;
+    rows.into_iter().find(|row| row.id.as_deref() == Some(id))
 }
 
 impl Item {
-    fn of(item: WorkItem, project: Option<&str>) -> Self {
-        let thing = item.project.as_ref().and_then(Reference::thing);
-        Self {
-            project: thing.and_then(|thing| thing.name.clone()),
-            project_id: item.project.as_ref().and_then(Reference::id).map(str::to_owned),
-            created_by: item.created_by.as_ref().and_then(Reference::label),
-            archived_at: item.archived_at.clone(),
-            row: Row::with_description(item, project, DESCRIPTION),
-        }
+    fn of(
+        mut item: WorkItem,
+        known: &Known<'_>,
+        parent: Option<WorkItem>,
+        included: Included,
+        call: &Call<'_>,
+    ) -> Self {
+        let from = call.arguments.integer(FROM).and_then(|from| usize::try_from(from).ok()).unwrap_or(0);
+        let html = item.description_html.take().unwrap_or_default();
+        let text = markdown::of_html(&html);
+        let text = markdown::name_mentions(&text, |id| known.directory.member(id));
+        let description = markdown::part(&text, from, DESCRIPTION, FROM);
+        let archived_at = item.archived_at.take();
+        let counts = Counts {
+            sub_items: item.sub_issues_count,
+            links: item.link_count,
+            attachments: item.attachment_count,
+        };
+        let parent_key = parent.as_ref().and_then(|parent| known.key(parent));
+        let mut row = Row::of(item, known);
+        row.parent = parent_key.or(row.parent);
+        row.description = Some(description).filter(|text| !text.is_empty());
+        Self { row, parent_name: parent.and_then(|parent| parent.name), archived_at, counts, included }
     }
 }
