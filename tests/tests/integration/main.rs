@@ -30,6 +30,7 @@ mod logs;
 mod oauth;
 mod oauth_attacks;
 mod openapi;
+mod plane_credentials;
 mod replicas;
 mod sign_in;
 mod store_outages;
