@@ -14,7 +14,7 @@ use crate::plane::shapes::User;
 pub(super) const GET_ME: Entry = Entry {
     name: "get_me",
     title: "Who am I",
-    description: "The Plane user these tools act as: id, names and e-mail. Needs no workspace.",
+    description: "The user these tools act as, whose own items are those of assignee \"me\": id, names, e-mail.",
     parameters: &[],
     action: Action::GetMe,
 };
@@ -47,7 +47,6 @@ pub(super) async fn me(call: &Call<'_>) -> Result<Me, Failure> {
 }
 
 /// The caller's id in Plane.
-#[allow(dead_code, reason = "used by the lists being written")]
 pub(super) async fn id(call: &Call<'_>) -> Result<Uuid, Failure> {
     let user = user(call, kept::KEEP).await?;
     let unknown = || Failure::of(Code::Unexpected, "Plane did not say who the user is.");

@@ -12,18 +12,18 @@ use crate::plane::shapes::{Rows, Workspace};
 pub(super) const LIST_WORKSPACES: Entry = Entry {
     name: "list_workspaces",
     title: "List workspaces",
-    description: "The workspaces the signed-in user belongs to, with the slug other tools take as workspace_slug. \
-        Not available with an API key.",
+    description: "Which workspaces the signed-in user belongs to, with slug (the workspace_slug of other tools), role and \
+        number of members. Not with an API key.",
     parameters: &[],
     action: Action::ListWorkspaces,
 };
 
-/// The parameter of every tool that works in a workspace.
+/// The parameter of every tool that works in a workspace; `list_workspaces` says what it is.
 pub(super) const WORKSPACE_SLUG: Parameter = Parameter {
     name: "workspace_slug",
     shape: Shape::Text(80),
     required: false,
-    description: "Workspace slug from list_workspaces; optional where a default is configured.",
+    description: "",
 };
 
 /// The caller's workspaces.
@@ -100,12 +100,15 @@ pub(super) fn not_found(slug: &Slug) -> Failure {
     Failure::of(Code::WorkspaceNotFound, message)
 }
 
+/// Plane's number for the role of a guest.
+pub(super) const GUEST: u32 = 5;
+
 /// Plane's role numbers in words.
 pub(super) fn role(number: u32) -> Option<&'static str> {
     match number {
         20 => Some("admin"),
         15 => Some("member"),
-        5 => Some("guest"),
+        GUEST => Some("guest"),
         _ => None,
     }
 }

@@ -18,12 +18,12 @@ pub(in crate::tools) const PER_PAGE: Parameter = Parameter {
     description: "",
 };
 
-/// Where to go on.
+/// Where to go on: the `next_cursor` of the page before.
 pub(in crate::tools) const CURSOR: Parameter = Parameter {
     name: "cursor",
     shape: Shape::Text(32),
     required: false,
-    description: "next_cursor of the page before.",
+    description: "",
 };
 
 /// Adds the page to a request: always both the cursor and the page size it was made for.
