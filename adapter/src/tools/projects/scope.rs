@@ -95,9 +95,7 @@ pub(in crate::tools) async fn find(call: &Call<'_>, slug: &Slug, text: &str) -> 
     let mut known = known(call, slug).await?;
     let found = known.iter().position(|project| match &id {
         Some(id) => project.id.as_deref() == Some(id.as_str()),
-        None => {
-            identifier.as_ref().is_some_and(|it| project.identifier.as_deref() == Some(it.as_str()))
-        }
+        None => identifier.as_ref().is_some_and(|it| project.identifier.as_deref() == Some(it.as_str())),
     });
     let named = |project: &Project| project.name.as_deref().is_some_and(|it| it.to_lowercase() == name);
     match found.or_else(|| known.iter().position(named)) {
