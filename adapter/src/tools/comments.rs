@@ -16,17 +16,12 @@ pub(super) const LIST_COMMENTS: Entry = Entry {
     name: "list_comments",
     title: "List comments",
     description: "The discussion of one work item: who commented, when and what, as Markdown. Long comments are cut; \
-        pass comment to read one in full.",
+        comment reads one in full.",
     parameters: &[
         super::workspaces::WORKSPACE_SLUG,
         locate::WORK_ITEM,
         locate::ITS_PROJECT,
-        Parameter {
-            name: "comment",
-            shape: Shape::Uuid,
-            required: false,
-            description: "Only this one, by its id.",
-        },
+        Parameter { name: "comment", shape: Shape::Uuid, required: false, description: "" },
         Parameter {
             name: "order",
             shape: Shape::Choice(&["newest_first", "oldest_first"]),

@@ -18,12 +18,7 @@ pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
         Descriptions are not searched.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
-        Parameter {
-            name: "query",
-            shape: Shape::Text(200),
-            required: true,
-            description: "As it stands in the title, in any case.",
-        },
+        Parameter { name: "query", shape: Shape::Text(200), required: true, description: "" },
         Parameter { required: false, description: "", ..projects::PROJECT },
         LIMIT,
     ],
