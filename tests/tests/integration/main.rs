@@ -39,3 +39,4 @@ mod streaming;
 mod tls;
 mod tokens;
 mod upstreams;
+mod visibility;
