@@ -22,6 +22,7 @@ mod configuration;
 mod consent;
 mod crashes;
 mod demo;
+mod evaluation;
 mod framing;
 mod identity;
 mod lifecycle;
