@@ -105,7 +105,7 @@ async fn counts(
     match call.plane.ask::<Summary>(call.caller, path).await {
         Ok(summary) => Ok(Some(summary.counts)),
         // Editions without the endpoint are not a reason to say nothing at all.
-        Err(PlaneError::Forbidden | PlaneError::NotFound) => Ok(None),
+        Err(PlaneError::Forbidden | PlaneError::NotFound | PlaneError::NoEndpoint) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
