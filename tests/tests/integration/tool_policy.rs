@@ -79,6 +79,19 @@ async fn tools_switched_off_while_running_are_gone_and_a_bad_list_changes_nothin
 }
 
 #[tokio::test]
+async fn the_requests_a_user_may_cause_change_at_once_for_users_seen_before() {
+    let mut stack = company().await;
+    let session = stack.sign_in("alice").await.unwrap();
+    session.tool(Era::Modern, "list_projects", &json!({})).await.unwrap();
+    let program = &mut stack.adapter.program;
+    reload(program, |settings| settings.set("plane.requests_per_minute", 1), "taken").await;
+    let refused = session.tool(Era::Modern, "list_work_items", &json!({})).await.unwrap_err();
+    assert!(refused.to_string().contains("plane.rate_limited"), "{refused}");
+    reload(program, |settings| settings.set("plane.requests_per_minute", 1000), "taken").await;
+    session.tool(Era::Modern, "list_work_items", &json!({})).await.unwrap();
+}
+
+#[tokio::test]
 async fn the_master_switch_is_taken_from_the_file_alone_and_what_needs_a_restart_is_named() {
     let mut stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
