@@ -10,7 +10,7 @@ mod row;
 mod search;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Entry, projects, workspaces};
+use super::{Action, Entry, READ, projects, workspaces};
 
 pub(super) use list::list;
 pub(super) use locate::Located;
@@ -47,6 +47,7 @@ pub(super) const LIST_WORK_ITEMS: Entry = Entry {
         PER_PAGE,
         CURSOR,
     ],
+    scope: READ,
     action: Action::ListWorkItems,
 };
 
