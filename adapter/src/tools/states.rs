@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Action, Call, Entry, Failure, brief, projects, workspaces};
+use super::{Action, Call, Entry, Failure, READ, brief, projects, workspaces};
 use crate::plane::path::Path;
 use crate::plane::shapes::Page;
 use crate::plane::shapes::project::State;
@@ -14,6 +14,7 @@ pub(super) const LIST_STATES: Entry = Entry {
     description: "The workflow of a project: its states (statuses, board columns) in order, each with its group: backlog, \
         unstarted, started, completed or cancelled.",
     parameters: &[workspaces::WORKSPACE_SLUG, projects::PROJECT],
+    scope: READ,
     action: Action::ListStates,
 };
 

@@ -38,4 +38,6 @@ mod store_topologies;
 mod streaming;
 mod tls;
 mod tokens;
+mod tool_policy;
 mod upstreams;
+mod visibility;
