@@ -32,6 +32,7 @@ mod oauth;
 mod oauth_attacks;
 mod openapi;
 mod plane_credentials;
+mod project_tools;
 mod replicas;
 mod sign_in;
 mod store_outages;
