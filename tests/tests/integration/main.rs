@@ -43,3 +43,4 @@ mod tokens;
 mod tool_policy;
 mod upstreams;
 mod visibility;
+mod work_items;
