@@ -56,8 +56,6 @@ const ACCOUNTS: u64 = 10_000;
 const SESSION_IDLE: Duration = Duration::from_secs(12 * 3600);
 /// Twice the minute a budget looks back on.
 const BUDGET_IDLE: Duration = Duration::from_secs(120);
-/// How long a list of project names is believed.
-const NAMES_FRESH: Duration = Duration::from_secs(60);
 
 /// What is remembered between requests, shared by all threads; every entry belongs to one account.
 #[derive(Debug)]
@@ -204,24 +202,6 @@ impl Plane {
         // Boxed: a tool asks for several things, and all of this would be part of each of its futures.
         let body = Box::pin(self.memory.answers.answer(question, keep, &*self.clock, ask)).await?;
         parsed(&body)
-    }
-
-    /// The projects `caller` can see in a workspace, by name only, remembered for a minute.
-    ///
-    /// # Errors
-    /// See [`PlaneError`].
-    pub async fn project_names(
-        &self,
-        caller: &Caller,
-        slug: &Slug,
-    ) -> Result<Vec<shapes::Project>, PlaneError> {
-        // 1000 is the longest page Plane gives; no workspace of a team has more projects.
-        let path = Path::workspace(slug)
-            .literal("projects/")
-            .query("per_page", "1000")
-            .query("fields", "id,identifier,name,is_member");
-        let page: shapes::Page<shapes::Project> = self.ask_kept(caller, path, NAMES_FRESH).await?;
-        Ok(page.results)
     }
 
     async fn session(&self, account: Account) -> Arc<Session> {

@@ -5,14 +5,20 @@
 
 mod activity;
 mod arguments;
+mod brief;
 mod comments;
+mod cycles;
 mod failure;
-#[allow(dead_code, reason = "used by the lists being written")]
+mod intake;
 mod kept;
+mod labels;
 mod markdown;
-#[allow(dead_code, reason = "used by the lists being written")]
+mod members;
+mod modules;
 mod names;
+mod progress;
 mod projects;
+mod states;
 mod users;
 mod work_items;
 mod workspaces;
@@ -37,12 +43,30 @@ pub enum Action {
     ListActivity,
     /// Comments of a work item.
     ListComments,
+    /// Cycles of a project.
+    ListCycles,
+    /// Intake of a project.
+    ListIntake,
+    /// Labels of a project.
+    ListLabels,
+    /// People of a workspace or project.
+    ListMembers,
+    /// Modules of a project.
+    ListModules,
     /// Projects of a workspace.
     ListProjects,
+    /// States of a project.
+    ListStates,
     /// Work items of a project.
     ListWorkItems,
     /// Workspaces of the caller.
     ListWorkspaces,
+    /// One cycle.
+    RetrieveCycle,
+    /// One module.
+    RetrieveModule,
+    /// One project.
+    RetrieveProject,
     /// One work item.
     RetrieveWorkItem,
     /// Work items by text.
@@ -60,18 +84,32 @@ pub struct Entry {
     pub description: &'static str,
     /// What it takes.
     pub parameters: &'static [Parameter],
+    /// The scope a client must have been granted to see and call it.
+    pub scope: &'static str,
     /// What it does.
     pub action: Action,
 }
+
+/// The scope of every tool that only reads.
+pub const READ: &str = "plane:read";
 
 /// Every tool, sorted by name.
 pub static TOOLS: &[Entry] = &[
     users::GET_ME,
     activity::LIST_ACTIVITY,
     comments::LIST_COMMENTS,
+    cycles::LIST_CYCLES,
+    intake::LIST_INTAKE,
+    labels::LIST_LABELS,
+    members::LIST_MEMBERS,
+    modules::LIST_MODULES,
     projects::LIST_PROJECTS,
+    states::LIST_STATES,
     work_items::LIST_WORK_ITEMS,
     workspaces::LIST_WORKSPACES,
+    cycles::RETRIEVE_CYCLE,
+    modules::RETRIEVE_MODULE,
+    projects::RETRIEVE_PROJECT,
     work_items::RETRIEVE_WORK_ITEM,
     work_items::SEARCH_WORK_ITEMS,
 ];
@@ -100,9 +138,18 @@ impl Call<'_> {
             Action::GetMe => to_json(&Box::pin(users::me(self)).await?),
             Action::ListActivity => to_json(&Box::pin(activity::list(self)).await?),
             Action::ListComments => to_json(&Box::pin(comments::list(self)).await?),
+            Action::ListCycles => to_json(&Box::pin(cycles::list(self)).await?),
+            Action::ListIntake => to_json(&Box::pin(intake::list(self)).await?),
+            Action::ListLabels => to_json(&Box::pin(labels::list(self)).await?),
+            Action::ListMembers => to_json(&Box::pin(members::list(self)).await?),
+            Action::ListModules => to_json(&Box::pin(modules::list(self)).await?),
             Action::ListProjects => to_json(&Box::pin(projects::list(self)).await?),
+            Action::ListStates => to_json(&Box::pin(states::list(self)).await?),
             Action::ListWorkItems => to_json(&Box::pin(work_items::list(self)).await?),
             Action::ListWorkspaces => to_json(&Box::pin(workspaces::list(self)).await?),
+            Action::RetrieveCycle => to_json(&Box::pin(cycles::retrieve(self)).await?),
+            Action::RetrieveModule => to_json(&Box::pin(modules::retrieve(self)).await?),
+            Action::RetrieveProject => to_json(&Box::pin(projects::retrieve(self)).await?),
             Action::RetrieveWorkItem => to_json(&Box::pin(work_items::retrieve(self)).await?),
             Action::SearchWorkItems => to_json(&Box::pin(work_items::search(self)).await?),
         }
@@ -112,7 +159,7 @@ impl Call<'_> {
 impl Entry {
     /// The tool as `tools/list` shows it.
     pub fn listed(&self) -> Tool {
-        let annotations = ToolAnnotations::new().read_only(true).destructive(false).idempotent(true);
+        let annotations = ToolAnnotations::new().read_only(true).destructive(false);
         Tool::new(self.name, self.description, self.schema())
             .with_title(self.title)
             // Plane's data is a closed world: nothing here reaches the internet at large.

@@ -209,8 +209,7 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         .map_err(while_("read client_documents.ca_file"))?;
     let metrics = Metrics::new().map_err(while_("register the metrics"))?;
     metrics.mcp_enabled.set(i64::from(config.mcp_enabled));
-    let (per_session, per_address) =
-        (config.limits.requests_per_minute, config.limits.oauth_requests_per_minute);
+    let (by_session, by_address) = rates(&config.limits, &store, clock);
     let limits = serve_limits(&config.limits, drain);
     let shared = Shared {
         origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
@@ -221,17 +220,25 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
         tokens,
         bearers,
         vault,
-        by_session: Limiter::new(Rate::per_minute(per_session, per_session.div_ceil(4)), Arc::clone(clock)),
-        by_address: SharedLimiter::new(
-            "oauth",
-            Rate::per_minute(per_address, per_address.div_ceil(2)),
-            Arc::clone(&store),
-            Arc::clone(clock),
-        ),
+        by_session,
+        by_address,
         metrics,
         mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
     Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
+}
+
+/// How often a session may ask, and an address at the OAuth endpoints.
+fn rates(
+    limits: &config::Limits,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> (Limiter, SharedLimiter) {
+    let (session, address) = (limits.requests_per_minute, limits.oauth_requests_per_minute);
+    let by_session = Rate::per_minute(session, session.div_ceil(4));
+    let by_address = Rate::per_minute(address, address.div_ceil(2));
+    let by_address = SharedLimiter::new("oauth", by_address, Arc::clone(store), Arc::clone(clock));
+    (Limiter::new(by_session, Arc::clone(clock)), by_address)
 }
 
 fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) -> VaultPolicy {

@@ -6,7 +6,8 @@
 
 mod ring;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::iter;
@@ -16,10 +17,11 @@ use serde_json::json;
 use service::{Secret, Shutdown};
 
 use super::budget::Lane;
-use super::exchange::{Proof, Request, parsed};
+use super::exchange::{Answer, Proof, Request, parsed};
 use super::path::Uuid;
 use super::signed_in::Visit;
 use super::{Plane, PlaneError, shapes};
+use crate::caller::Account;
 use crate::metrics::KeyEvent;
 
 use ring::Taken;
@@ -32,7 +34,9 @@ const DESCRIPTION: &str =
 /// How often ended sign-ins are looked for.
 const ROUND: Duration = Duration::from_secs(1);
 /// Longest time given to deleting keys at once; what is not deleted by then ends by itself.
-const FAREWELL: Duration = Duration::from_secs(5);
+const FAREWELL: Duration = Duration::from_secs(3);
+/// Between two attempts to delete a key; there is no third.
+const SECOND_TRY: Duration = Duration::from_secs(1);
 /// Keys deleted at the same time.
 const AT_ONCE: usize = 16;
 /// When stopping, a key unused for this long belongs to nobody whose call still runs.
@@ -67,7 +71,7 @@ impl Plane {
         }
     }
 
-    async fn key(&self, visit: &Visit) -> Result<std::sync::Arc<Minted>, PlaneError> {
+    async fn key(&self, visit: &Visit) -> Result<Arc<Minted>, PlaneError> {
         if !self.settings.keys.mint || self.settings.api_url.is_none() {
             tracing::error!(
                 "plane's /api/v1 takes only API keys; to make them for signed-in users, set plane.api_url to plane's \
@@ -86,7 +90,7 @@ impl Plane {
     }
 
     /// Makes a key, one at a time for each user.
-    async fn mint(&self, visit: &Visit, slot: &Slot) -> Result<std::sync::Arc<Minted>, PlaneError> {
+    async fn mint(&self, visit: &Visit, slot: &Slot) -> Result<Arc<Minted>, PlaneError> {
         let _turn = slot.minting.lock().await;
         if let Some(key) = slot.key(self.clock.now()) {
             return key;
@@ -127,7 +131,8 @@ impl Plane {
 
     async fn create(&self, visit: &Visit) -> Result<Minted, PlaneError> {
         let ends = self.clock.now() + self.settings.keys.lifetime;
-        let until = jiff::Timestamp::try_from(ends).ok().and_then(|ends| ends.round(jiff::Unit::Second).ok());
+        let seconds = ends.duration_since(SystemTime::UNIX_EPOCH).ok().map(|since| since.as_secs());
+        let until = seconds.and_then(|seconds| jiff::Timestamp::from_second(seconds.try_into().ok()?).ok());
         let until = until.ok_or_else(|| PlaneError::Unexpected("no such time".to_owned()))?;
         let body = json!({"label": self.settings.keys.label, "description": DESCRIPTION, "expired_at": until.to_string()});
         let request = Request {
@@ -172,8 +177,12 @@ impl Plane {
         let path = format!("{TOKENS}{}/", taken.key.id.as_str());
         let request =
             Request { method: Method::DELETE, path: &path, id: &taken.visit.request_id, body: None };
-        let answer = self.in_live_session(&taken.visit, &request).await;
-        match answer.and_then(super::exchange::Answer::into_body) {
+        let mut answer = self.in_live_session(&taken.visit, &request).await.and_then(Answer::into_body);
+        if let Err(PlaneError::Unreachable(_) | PlaneError::Unavailable(_)) = answer {
+            tokio::time::sleep(SECOND_TRY).await;
+            answer = self.in_live_session(&taken.visit, &request).await.and_then(Answer::into_body);
+        }
+        match answer {
             Ok(_) | Err(PlaneError::NotFound) => self.metrics.plane_key(KeyEvent::Revoked),
             Err(error) => {
                 self.metrics.plane_key(KeyEvent::NotRevoked);
@@ -184,7 +193,7 @@ impl Plane {
     }
 
     /// Forgets the key of an account whose session turned out to be somebody else's.
-    pub(super) fn drop_key(&self, account: crate::caller::Account) {
+    pub(super) fn drop_key(&self, account: Account) {
         if let Some(taken) = self.memory.keys.take(account) {
             let plane = self.at_home();
             self.home.runtime.spawn(async move { plane.revoke(&taken).await });

@@ -1,6 +1,7 @@
 //! The parts of Plane's answers the tools use. Everything is optional: Plane's editions differ, and
 //! `fields` drops what was not asked for; unknown fields are ignored.
 
+pub mod intake;
 pub mod person;
 pub mod planning;
 pub mod project;

@@ -74,10 +74,9 @@ impl Parameter {
     /// The parameter's JSON Schema.
     pub fn schema(&self) -> Value {
         let mut schema = match self.shape {
-            Shape::Text(most) => json!({"type": "string", "maxLength": most}),
-            Shape::Texts(most) => {
-                json!({"type": "array", "items": {"type": "string", "maxLength": most}})
-            }
+            // Lengths are checked, not listed: every model is sent the list, and none comes near the bounds.
+            Shape::Text(_) => json!({"type": "string"}),
+            Shape::Texts(_) => json!({"type": "array", "items": {"type": "string"}}),
             Shape::Uuid => json!({"type": "string", "format": "uuid"}),
             Shape::Boolean => json!({"type": "boolean"}),
             Shape::Date => json!({"type": "string", "format": "date"}),
@@ -88,7 +87,7 @@ impl Parameter {
             }
             Shape::Choice(values) => json!({"type": "string", "enum": values, "default": values.first()}),
             Shape::Choices(values) => {
-                json!({"type": "array", "items": {"type": "string", "enum": values}, "uniqueItems": true})
+                json!({"type": "array", "items": {"type": "string", "enum": values}})
             }
         };
         if let (Some(schema), false) = (schema.as_object_mut(), self.description.is_empty()) {

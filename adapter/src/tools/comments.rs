@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::{Parameter, Shape};
 use super::names::{Directory, Kind, Names};
 use super::work_items::{self, Located, locate, seconds};
-use super::{Action, Call, Code, Entry, Failure, kept, markdown};
+use super::{Action, Call, Code, Entry, Failure, READ, kept, markdown};
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug, Uuid};
 use crate::plane::shapes::work_item::Comment;
@@ -16,17 +16,12 @@ pub(super) const LIST_COMMENTS: Entry = Entry {
     name: "list_comments",
     title: "List comments",
     description: "The discussion of one work item: who commented, when and what, as Markdown. Long comments are cut; \
-        pass comment to read one in full.",
+        comment reads one in full.",
     parameters: &[
         super::workspaces::WORKSPACE_SLUG,
         locate::WORK_ITEM,
         locate::ITS_PROJECT,
-        Parameter {
-            name: "comment",
-            shape: Shape::Uuid,
-            required: false,
-            description: "Only this one, by its id.",
-        },
+        Parameter { name: "comment", shape: Shape::Uuid, required: false, description: "" },
         Parameter {
             name: "order",
             shape: Shape::Choice(&["newest_first", "oldest_first"]),
@@ -36,6 +31,7 @@ pub(super) const LIST_COMMENTS: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListComments,
 };
 

@@ -21,19 +21,37 @@ pub(super) async fn rows<T: DeserializeOwned>(
     call: &Call<'_>,
     path: impl Fn() -> Path,
 ) -> Result<Vec<T>, PlaneError> {
+    Ok(pages(call, path, PAGE, PAGES, KEEP).await?.0)
+}
+
+/// The same, as Plane has them now.
+pub(super) async fn fresh_rows<T: DeserializeOwned>(
+    call: &Call<'_>,
+    path: impl Fn() -> Path,
+) -> Result<Vec<T>, PlaneError> {
+    Ok(pages(call, path, PAGE, PAGES, Duration::ZERO).await?.0)
+}
+
+/// The rows of the first pages of a list, and whether that is all of them.
+pub(super) async fn pages<T: DeserializeOwned>(
+    call: &Call<'_>,
+    path: impl Fn() -> Path,
+    size: usize,
+    most: usize,
+    keep: Duration,
+) -> Result<(Vec<T>, bool), PlaneError> {
     let mut all = Vec::new();
-    for page in 0..PAGES {
-        let path = path().query("per_page", &PAGE.to_string());
+    for page in 0..most {
+        let path = path().query("per_page", &size.to_string());
         // The first page goes without a cursor, as a client of Plane's would ask.
-        let path = if page == 0 { path } else { path.query("cursor", &format!("{PAGE}:{page}:0")) };
-        let rows: Page<T> = call.plane.ask_kept(call.caller, path, KEEP).await?;
-        let more = rows.next_page_results;
+        let path = if page == 0 { path } else { path.query("cursor", &format!("{size}:{page}:0")) };
+        let rows: Page<T> = call.plane.ask_kept(call.caller, path, keep).await?;
         all.extend(rows.results);
-        if !more {
-            break;
+        if !rows.next_page_results {
+            return Ok((all, true));
         }
     }
-    Ok(all)
+    Ok((all, false))
 }
 
 /// All rows of a list that Plane never pages.

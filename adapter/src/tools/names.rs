@@ -14,8 +14,7 @@ use crate::plane::shapes::User;
 use crate::plane::shapes::planning::{Cycle, Module};
 use crate::plane::shapes::project::{Label, State};
 
-#[allow(unused_imports, reason = "used by the lists being written")]
-pub(super) use directory::{Directory, Kind, NamedState};
+pub(super) use directory::{Directory, Kind};
 
 use matching::{Named as _, Rule};
 

@@ -1,44 +1,53 @@
-//! Projects, and which one a call is about.
+//! Projects: which there are, one of them with its counts, and which of them a call may touch.
 
-#[allow(dead_code, reason = "used by the lists being written")]
+mod retrieve;
 mod scope;
 
 use serde::Serialize;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Call, Entry, Failure, markdown, work_items, workspaces};
-use crate::plane::path::Path;
-use crate::plane::shapes::{Page, Project};
+use super::{Action, Call, Entry, Failure, READ, brief, work_items, workspaces};
+use crate::plane::shapes::Project;
 
-#[allow(unused_imports, reason = "used by the lists being written")]
-pub(super) use scope::{Named, Shown, failure, find, known, not_found, not_joined, resolve, shown};
+pub(super) use retrieve::{RETRIEVE_PROJECT, retrieve};
+pub(super) use scope::{
+    Named, ask, failure, find, fresh, known, named, not_found, not_joined, outside, resolve, shown,
+};
 
 /// `list_projects`
 pub(super) const LIST_PROJECTS: Entry = Entry {
     name: "list_projects",
     title: "List projects",
-    description: "The projects of a workspace the user can see, with id, identifier (the ENG of ENG-42), name and the \
-        user's role. Public projects the user has not joined are shown with is_member false.",
-    parameters: &[workspaces::WORKSPACE_SLUG, work_items::PER_PAGE, work_items::CURSOR],
+    description: "Which projects the workspace has: identifier (the ENG of ENG-42; what other tools take as project), \
+        name, description, the user's role. is_member false marks a public project the user has not joined.",
+    parameters: &[workspaces::WORKSPACE_SLUG, QUERY, ARCHIVED, work_items::PER_PAGE, work_items::CURSOR],
+    scope: READ,
     action: Action::ListProjects,
 };
 
-/// The project of a tool that needs one.
-pub(super) const PROJECT: Parameter = Parameter {
-    name: "project",
-    shape: Shape::Text(64),
-    required: true,
-    description: "Project identifier such as ENG, or its id.",
+const QUERY: Parameter = Parameter {
+    name: "query",
+    shape: Shape::Text(100),
+    required: false,
+    description: "Part of the name or identifier.",
 };
 
-/// Longest description in a list; the rest is rarely worth its price.
-const DESCRIPTION: usize = 200;
+/// For the archived things instead.
+pub(super) const ARCHIVED: Parameter = Parameter {
+    name: "archived",
+    shape: Shape::Boolean,
+    required: false,
+    description: "The archived ones instead.",
+};
+
+/// The project of a tool that needs one: its identifier, id or name.
+pub(super) const PROJECT: Parameter =
+    Parameter { name: "project", shape: Shape::Text(255), required: true, description: "" };
 
 /// A page of projects.
 #[derive(Debug, Serialize)]
 pub(super) struct Projects {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    total: Option<u64>,
+    total: usize,
     projects: Vec<Row>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -64,36 +73,43 @@ struct Row {
     archived_at: Option<String>,
 }
 
-/// Lists one page.
+/// Lists those that match, out of the whole list, which Plane neither searches nor separates from archived ones.
 pub(super) async fn list(call: &Call<'_>) -> Result<Projects, Failure> {
     let slug = workspaces::resolve(call)?;
-    let path = Path::workspace(&slug)
-        .literal("projects/")
-        .query("fields", "id,identifier,name,description,network,is_member,member_role,archived_at");
-    let path = work_items::paged(path, &call.arguments)?;
-    let page: Page<Project> =
-        call.plane.ask(call.caller, path).await.map_err(|error| workspaces::failure(error, &slug))?;
-    let next_cursor = page.next();
-    let projects = page.results.into_iter().map(Row::of).collect();
-    Ok(Projects { total: page.total_results, projects, next_cursor })
+    let query = call.arguments.text(QUERY.name).unwrap_or_default().to_lowercase();
+    let archived = call.arguments.is_set(ARCHIVED.name);
+    let mut projects = fresh(call, &slug).await?;
+    projects.retain(|project| {
+        let holds =
+            |text: &Option<String>| text.as_deref().is_some_and(|text| text.to_lowercase().contains(&query));
+        let found = query.is_empty() || holds(&project.name) || holds(&project.identifier);
+        project.archived_at.is_some() == archived && found
+    });
+    let total = projects.len();
+    let (projects, next_cursor) = work_items::slice(projects, &call.arguments)?;
+    Ok(Projects { total, projects: projects.into_iter().map(Row::of).collect(), next_cursor })
 }
 
 impl Row {
     fn of(project: Project) -> Self {
-        let description = project.description.filter(|text| !text.trim().is_empty());
         Self {
             identifier: project.identifier,
             name: project.name,
             id: project.id,
-            description: description.map(|text| markdown::cut(text.trim(), DESCRIPTION)),
-            visibility: match project.network {
-                Some(0) => Some("secret"),
-                Some(2) => Some("public"),
-                _ => None,
-            },
+            description: brief::text(project.description, brief::IN_LIST),
+            visibility: project.network.and_then(visibility),
             is_member: project.is_member,
             role: project.member_role.and_then(workspaces::role),
             archived_at: project.archived_at,
         }
+    }
+}
+
+/// Plane's `network` in words.
+fn visibility(network: u32) -> Option<&'static str> {
+    match network {
+        0 => Some("secret"),
+        2 => Some("public"),
+        _ => None,
     }
 }

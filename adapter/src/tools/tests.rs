@@ -46,3 +46,28 @@ fn the_schema_says_what_the_check_does() {
     let me = TOOLS.iter().find(|entry| entry.action == Action::GetMe).unwrap().schema();
     assert_eq!(me["properties"], json!({}));
 }
+
+#[test]
+fn a_call_is_a_small_future() {
+    fn size<F: Future>(_: impl Fn(&'static Call<'static>, Action) -> F) -> usize {
+        size_of::<F>()
+    }
+    // The threads that serve have small stacks, and a future passes through several frames of one.
+    assert!(size(Call::run) < 16 * 1024, "{}", size(Call::run));
+}
+
+#[test]
+fn the_whole_list_is_short() {
+    let tools: Vec<Tool> = TOOLS.iter().map(Entry::listed).collect();
+    let bytes = serde_json::to_string(&tools).unwrap().len();
+    // 12,000 with what the protocol puts around them.
+    assert!(bytes <= 11_800, "{bytes} bytes");
+}
+
+#[test]
+fn every_tool_says_what_it_is_for() {
+    for entry in TOOLS {
+        assert!(entry.description.len() > 40 && entry.description.ends_with('.'), "{}", entry.name);
+        assert!(!entry.title.is_empty() && !entry.description.contains("  "), "{}", entry.name);
+    }
+}

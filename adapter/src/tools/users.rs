@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Action, Call, Code, Entry, Failure, kept};
-use crate::caller::{Credential, Identity};
+use super::{Action, Call, Code, Entry, Failure, READ, kept};
+use crate::caller::Credential;
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Uuid};
 use crate::plane::shapes::User;
@@ -14,8 +14,9 @@ use crate::plane::shapes::User;
 pub(super) const GET_ME: Entry = Entry {
     name: "get_me",
     title: "Who am I",
-    description: "The Plane user these tools act as: id, names and e-mail. Needs no workspace.",
+    description: "The user these tools act as, whose own items are those of assignee \"me\": id, names, e-mail.",
     parameters: &[],
+    scope: READ,
     action: Action::GetMe,
 };
 
@@ -47,7 +48,6 @@ pub(super) async fn me(call: &Call<'_>) -> Result<Me, Failure> {
 }
 
 /// The caller's id in Plane.
-#[allow(dead_code, reason = "used by the lists being written")]
 pub(super) async fn id(call: &Call<'_>) -> Result<Uuid, Failure> {
     let user = user(call, kept::KEEP).await?;
     let unknown = || Failure::of(Code::Unexpected, "Plane did not say who the user is.");
@@ -61,7 +61,7 @@ async fn user(call: &Call<'_>, keep: Duration) -> Result<User, Failure> {
     };
     for _ in 0..2 {
         let user = ask(call, Path::app("users/me/"), keep).await?;
-        if is_same(&user, identity) {
+        if identity.is_known_as(user.email.as_deref().unwrap_or_default()) {
             return Ok(user);
         }
         // Perhaps only the session is somebody else's.
@@ -79,15 +79,6 @@ async fn ask(call: &Call<'_>, path: Path, keep: Duration) -> Result<User, PlaneE
     }
 }
 
-/// Plane's user is named by the sign-in name or by the e-mail address of the same token.
-fn is_same(user: &User, identity: &Identity) -> bool {
-    let Some(known) = user.email.as_deref().map(str::to_lowercase) else { return false };
-    let username = identity.username.to_lowercase();
-    let local = known.split('@').next().unwrap_or_default();
-    let by_email = identity.email.as_deref().is_some_and(|email| email.to_lowercase() == known);
-    known == username || local == username || by_email
-}
-
 impl Me {
     fn of(user: User, username: Option<String>) -> Self {
         let kept = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -99,33 +90,5 @@ impl Me {
             email: kept(user.email),
             username,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use service::Secret;
-
-    use super::*;
-
-    fn identity(username: &str, email: Option<&str>) -> Identity {
-        Identity {
-            issuer: "https://issuer.example".into(),
-            subject: "1".into(),
-            username: username.into(),
-            email: email.map(str::to_owned),
-            id_token: Secret::new("t"),
-            expires: 0,
-        }
-    }
-
-    #[test]
-    fn a_user_is_the_same_by_name_or_by_address_and_else_not() {
-        let user = |email: &str| User { email: Some(email.into()), ..User::default() };
-        assert!(is_same(&user("alice@example.com"), &identity("Alice", None)));
-        assert!(is_same(&user("alice@example.com"), &identity("alice@example.com", None)));
-        assert!(is_same(&user("alice@example.com"), &identity("0c1d", Some("Alice@example.com"))));
-        assert!(!is_same(&user("bob@example.com"), &identity("alice", Some("alice@example.com"))));
-        assert!(!is_same(&User::default(), &identity("alice", None)));
     }
 }

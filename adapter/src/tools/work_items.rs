@@ -10,7 +10,7 @@ mod row;
 mod search;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Entry, projects, workspaces};
+use super::{Action, Entry, READ, projects, workspaces};
 
 pub(super) use list::list;
 pub(super) use locate::Located;
@@ -24,8 +24,7 @@ pub(super) const LIST_WORK_ITEMS: Entry = Entry {
     name: "list_work_items",
     title: "List work items",
     description: "Work items (issues, tasks, bugs) of a project or the whole workspace, filtered, ordered and counted: who \
-        works on what, what is open, urgent, overdue or in a sprint. Lists in a filter mean any of them; filters \
-        combine.",
+        works on what, what is open, urgent, overdue, unassigned or in a sprint. A list means any of its values.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
         Parameter { required: false, description: "Absent: every project.", ..projects::PROJECT },
@@ -47,6 +46,7 @@ pub(super) const LIST_WORK_ITEMS: Entry = Entry {
         PER_PAGE,
         CURSOR,
     ],
+    scope: READ,
     action: Action::ListWorkItems,
 };
 
@@ -58,17 +58,13 @@ const ORDER_BY: Parameter = Parameter {
         "created_at",
         "-updated_at",
         "updated_at",
-        "-sequence_id",
-        "sequence_id",
         "priority",
         "-priority",
         "target_date",
         "-target_date",
-        "start_date",
-        "-start_date",
     ]),
     required: false,
-    description: "A leading - reverses; priority puts urgent first.",
+    description: "priority is urgent first.",
 };
 
 const FIELDS: Parameter = Parameter {
@@ -92,7 +88,7 @@ const FIELDS: Parameter = Parameter {
         "id",
     ]),
     required: false,
-    description: "Beside identifier; default name, state, priority, assignees, labels, target_date.",
+    description: "Default: name, state, priority, assignees, labels, target_date.",
 };
 
 const USUAL_FIELDS: &[&str] = &["name", "state", "priority", "assignees", "labels", "target_date"];

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Action, Call, Code, Entry, Failure, Parameter, Shape};
+use super::{Action, Call, Code, Entry, Failure, Parameter, READ, Shape};
 use crate::caller::Credential;
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug};
@@ -12,19 +12,16 @@ use crate::plane::shapes::{Rows, Workspace};
 pub(super) const LIST_WORKSPACES: Entry = Entry {
     name: "list_workspaces",
     title: "List workspaces",
-    description: "The workspaces the signed-in user belongs to, with the slug other tools take as workspace_slug. \
-        Not available with an API key.",
+    description: "Which workspaces the signed-in user belongs to, with slug (the workspace_slug of other tools), role and \
+        number of members. Not with an API key.",
     parameters: &[],
+    scope: READ,
     action: Action::ListWorkspaces,
 };
 
-/// The parameter of every tool that works in a workspace.
-pub(super) const WORKSPACE_SLUG: Parameter = Parameter {
-    name: "workspace_slug",
-    shape: Shape::Text(80),
-    required: false,
-    description: "Workspace slug from list_workspaces; optional where a default is configured.",
-};
+/// The parameter of every tool that works in a workspace; `list_workspaces` says what it is.
+pub(super) const WORKSPACE_SLUG: Parameter =
+    Parameter { name: "workspace_slug", shape: Shape::Text(80), required: false, description: "" };
 
 /// The caller's workspaces.
 #[derive(Debug, Serialize)]
@@ -100,12 +97,15 @@ pub(super) fn not_found(slug: &Slug) -> Failure {
     Failure::of(Code::WorkspaceNotFound, message)
 }
 
+/// Plane's number for the role of a guest.
+pub(super) const GUEST: u32 = 5;
+
 /// Plane's role numbers in words.
 pub(super) fn role(number: u32) -> Option<&'static str> {
     match number {
         20 => Some("admin"),
         15 => Some("member"),
-        5 => Some("guest"),
+        GUEST => Some("guest"),
         _ => None,
     }
 }

@@ -5,13 +5,17 @@ mod minted_keys;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::canned::{Plane, Reply};
+use crate::canned::{ENG, Plane, Reply};
 use crate::client::{Stack, call, text_of};
 
 #[tokio::test]
 async fn a_signed_in_user_is_one_session_however_many_calls() {
     let stack = Stack::start().await;
-    let list = |page: u32| stack.answer("list_projects", json!({"workspace_slug": "acme", "per_page": page}));
+    let labels = format!("/api/v1/workspaces/acme/projects/{ENG}/labels/");
+    stack.plane.answer(&labels, Reply::captured("list_labels"));
+    let list = |size: u32| {
+        stack.answer("list_labels", json!({"workspace_slug": "acme", "project": ENG, "per_page": size}))
+    };
     futures_util::future::join_all((1..=10).map(list)).await;
     assert_eq!((stack.plane.seen().len(), stack.plane.sessions()), (10, 1));
     for seen in stack.plane.seen().iter().skip(1) {

@@ -10,11 +10,14 @@
 mod authentication;
 mod canned;
 mod client;
+mod contract;
 mod credentials;
 mod failures;
+mod planning;
 mod policy;
 mod pool;
 mod program;
+mod projects;
 mod protocol;
 mod tools;
 mod wire;

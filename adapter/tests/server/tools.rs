@@ -2,14 +2,8 @@
 
 use serde_json::json;
 
-use crate::canned::{ENG, Plane, Reply};
+use crate::canned::Reply;
 use crate::client::{Stack, call, text_of};
-
-const ACME: &str = "workspace_slug = \"acme\"\n";
-
-async fn stack() -> Stack {
-    Stack::with(ACME, Plane::of_alice()).await
-}
 
 #[tokio::test]
 async fn me_is_the_user_who_signed_in() {
@@ -45,18 +39,4 @@ async fn workspaces_in_an_envelope_are_read_too() {
     let envelope = json!({"results": [{"slug": "acme", "name": "Acme"}]});
     stack.plane.answer("/api/users/me/workspaces/", Reply::json(200, &envelope));
     assert_eq!(stack.answer("list_workspaces", json!({})).await["workspaces"][0]["slug"], "acme");
-}
-
-#[tokio::test]
-async fn projects_are_listed_with_what_a_reader_needs() {
-    let stack = stack().await;
-    let answer = stack.answer("list_projects", json!({})).await;
-    let first = &answer["projects"][0];
-    assert_eq!(first["identifier"], "ENG");
-    assert_eq!(first["id"], ENG);
-    assert_eq!(first["visibility"], "public");
-    assert!(first.get("cover_image").is_none());
-    let seen = &stack.plane.seen()[0];
-    assert_eq!(seen.path, "/api/v1/workspaces/acme/projects/");
-    assert_eq!(seen.query["per_page"], "25");
 }

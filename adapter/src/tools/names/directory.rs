@@ -36,16 +36,17 @@ pub(in crate::tools) struct NamedState {
 }
 
 impl Names<'_> {
-    /// Names of these kinds; the lists are asked for at the same time.
+    /// Names of these kinds; the lists are asked for at the same time. Each is boxed: six of them unboxed would make
+    /// every tool's future too large for a stack.
     pub(in crate::tools) async fn directory(&self, kinds: &[Kind]) -> Directory {
         let wanted = |kind: Kind| kinds.contains(&kind);
         let (states, labels, members, cycles, modules, projects) = tokio::join!(
-            when(wanted(Kind::State), self.list_states()),
-            when(wanted(Kind::Label), self.list_labels()),
-            when(wanted(Kind::Member), self.list_members()),
-            when(wanted(Kind::Cycle), self.list_cycles()),
-            when(wanted(Kind::Module), self.list_modules()),
-            when(wanted(Kind::Project), projects::known(self.call, self.slug)),
+            when(wanted(Kind::State), Box::pin(self.list_states())),
+            when(wanted(Kind::Label), Box::pin(self.list_labels())),
+            when(wanted(Kind::Member), Box::pin(self.list_members())),
+            when(wanted(Kind::Cycle), Box::pin(self.list_cycles())),
+            when(wanted(Kind::Module), Box::pin(self.list_modules())),
+            when(wanted(Kind::Project), Box::pin(projects::known(self.call, self.slug))),
         );
         let state = |state: crate::plane::shapes::project::State| {
             Some((state.id?, NamedState { name: state.name?, group: state.group }))

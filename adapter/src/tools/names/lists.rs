@@ -1,4 +1,4 @@
-//! The lists names come from, each asked of the endpoint that has it, and less where Plane shows more than it should.
+//! The lists names come from, each asked of the endpoint that has it.
 
 use std::collections::HashSet;
 
@@ -11,9 +11,6 @@ use crate::plane::shapes::project::{Label, State};
 use crate::plane::shapes::{Project, User};
 use crate::tools::projects::{self, Named};
 use crate::tools::{Code, Failure, kept, workspaces};
-
-/// Plane's number for the role of a guest.
-const GUEST: u32 = 5;
 
 impl Names<'_> {
     pub(super) async fn list_states(&self) -> Result<Vec<State>, Failure> {
@@ -44,31 +41,44 @@ impl Names<'_> {
         self.of_project(project, "modules/", "id,name").await
     }
 
-    /// The workspace's members where the caller may see them, else those of the project.
+    /// People to name: the workspace's members where the caller may see them, else those of the project.
     pub(super) async fn list_members(&self) -> Result<Vec<User>, Failure> {
-        let joined = match self.project {
-            Some(project) => self.joined(project).await?,
-            None => None,
-        };
+        let Some(project) = self.project else { return self.members_of_workspace().await };
         // Guests are refused the workspace's list; asking for it would only cost them a request.
-        let guest = joined.as_ref().is_some_and(|project| project.member_role == Some(GUEST));
-        if !guest {
-            let path = Path::workspace(self.slug).literal("members/");
-            match kept::bare_rows(self.call, path).await {
-                Err(PlaneError::Forbidden) => {}
-                Err(error) => return Err(workspaces::failure(error, self.slug)),
-                Ok(rows) => return Ok(rows),
-            }
+        let joined = self.joined(project).await?;
+        if joined.is_some_and(|project| project.member_role == Some(workspaces::GUEST)) {
+            return self.members_of_project(project).await;
         }
-        // Plane would give the list of any project to whoever is in one: only of those the caller is in.
-        match (self.project, joined) {
-            (Some(project), Some(_)) => self.bare_of_project(project, "members/").await,
-            _ => Err(self.members_refused().await),
+        match self.members_of_workspace().await {
+            Err(Failure { code: Code::PermissionDenied, .. }) => self.members_of_project(project).await,
+            answer => answer,
+        }
+    }
+
+    /// The members of the workspace, with their roles in it.
+    pub(in crate::tools) async fn members_of_workspace(&self) -> Result<Vec<User>, Failure> {
+        let path = Path::workspace(self.slug).literal("members/");
+        match kept::bare_rows(self.call, path).await {
+            Ok(rows) => Ok(rows),
+            Err(PlaneError::Forbidden) => Err(self.members_refused().await),
+            Err(error) => Err(workspaces::failure(error, self.slug)),
+        }
+    }
+
+    /// The members of a project, which are asked for only as one of them.
+    pub(in crate::tools) async fn members_of_project(&self, project: &Named) -> Result<Vec<User>, Failure> {
+        if self.joined(project).await?.is_none() {
+            return Err(projects::outside(self.call, self.slug, project).await);
+        }
+        let path = Path::project(self.slug, &project.id).literal("members/");
+        match kept::bare_rows(self.call, path).await {
+            Ok(rows) => Ok(rows),
+            Err(error) => Err(projects::failure(self.call, error, self.slug, project).await),
         }
     }
 
     /// The project, if the caller has joined it.
-    pub(super) async fn joined(&self, project: &Named) -> Result<Option<Project>, Failure> {
+    async fn joined(&self, project: &Named) -> Result<Option<Project>, Failure> {
         let known = projects::known(self.call, self.slug).await?;
         let is_it = |known: &Project| known.id.as_deref() == Some(project.id.as_str());
         Ok(known.into_iter().find(|known| is_it(known) && known.is_member == Some(true)))
@@ -99,20 +109,8 @@ impl Names<'_> {
         }
     }
 
-    async fn bare_of_project<T: serde::de::DeserializeOwned>(
-        &self,
-        project: &Named,
-        list: &'static str,
-    ) -> Result<Vec<T>, Failure> {
-        let path = Path::project(self.slug, &project.id).literal(list);
-        match kept::bare_rows(self.call, path).await {
-            Ok(rows) => Ok(rows),
-            Err(error) => Err(projects::failure(self.call, error, self.slug, project).await),
-        }
-    }
-
-    /// A list of the web application's API, which covers the workspace. Plane puts the cycles of projects the caller
-    /// cannot see into it: rows are kept for projects the caller has joined and the operator shows.
+    /// A list of the web application's API, which covers the workspace: the rows of projects the caller has joined and
+    /// the operator shows.
     async fn of_workspace<T: serde::de::DeserializeOwned>(
         &self,
         list: &'static str,

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use serde::de::DeserializeOwned;
+
 use super::super::{Call, Code, Failure, kept, workspaces};
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, ProjectIdentifier, Slug, Uuid};
@@ -35,10 +37,26 @@ impl Named {
 
 /// The projects the caller can see in Plane and the operator shows, kept for a minute.
 pub(in crate::tools) async fn known(call: &Call<'_>, slug: &Slug) -> Result<Vec<Project>, Failure> {
-    const FIELDS: &str = "id,identifier,name,description,network,is_member,member_role,archived_at";
-    let path = || Path::workspace(slug).literal("projects/").query("fields", FIELDS);
-    let mut projects: Vec<Project> =
-        kept::rows(call, path).await.map_err(|error| workspaces::failure(error, slug))?;
+    allowed(call, slug, kept::rows(call, || path(slug)).await)
+}
+
+/// The same, as Plane has them now.
+pub(in crate::tools) async fn fresh(call: &Call<'_>, slug: &Slug) -> Result<Vec<Project>, Failure> {
+    allowed(call, slug, kept::fresh_rows(call, || path(slug)).await)
+}
+
+fn path(slug: &Slug) -> Path {
+    const FIELDS: &str =
+        "id,identifier,name,description,network,is_member,member_role,guest_view_all_features,archived_at";
+    Path::workspace(slug).literal("projects/").query("fields", FIELDS)
+}
+
+fn allowed(
+    call: &Call<'_>,
+    slug: &Slug,
+    projects: Result<Vec<Project>, PlaneError>,
+) -> Result<Vec<Project>, Failure> {
+    let mut projects = projects.map_err(|error| workspaces::failure(error, slug))?;
     projects.retain(|project| is_allowed(call, slug, project));
     Ok(projects)
 }
@@ -69,22 +87,42 @@ pub(in crate::tools) async fn resolve(call: &Call<'_>, slug: &Slug, text: &str) 
     Ok(Named { id, identifier: project.identifier })
 }
 
-/// The project the call names, as the list of those the caller sees has it.
+/// The project the call names, as the list of those the caller sees has it: by id, identifier or whole name.
 pub(in crate::tools) async fn find(call: &Call<'_>, slug: &Slug, text: &str) -> Result<Project, Failure> {
     let id = Uuid::parse(text);
     let identifier = ProjectIdentifier::parse(text);
-    let wanted = match (&id, &identifier) {
-        (Some(id), _) => id.as_str(),
-        (None, Some(identifier)) => identifier.as_str(),
-        (None, None) => {
-            return Err(Failure::argument("project must be an identifier such as ENG, or an id"));
-        }
-    };
-    let is_it = |project: &Project| {
-        let name = if id.is_some() { &project.id } else { &project.identifier };
-        name.as_deref() == Some(wanted)
-    };
-    known(call, slug).await?.into_iter().find(is_it).ok_or_else(|| not_found(wanted, slug))
+    let name = text.trim().to_lowercase();
+    let mut known = known(call, slug).await?;
+    let found = known.iter().position(|project| match &id {
+        Some(id) => project.id.as_deref() == Some(id.as_str()),
+        None => identifier.as_ref().is_some_and(|it| project.identifier.as_deref() == Some(it.as_str())),
+    });
+    let named = |project: &Project| project.name.as_deref().is_some_and(|it| it.to_lowercase() == name);
+    match found.or_else(|| known.iter().position(named)) {
+        Some(at) => Ok(known.swap_remove(at)),
+        None => Err(not_found(text, slug)),
+    }
+}
+
+/// The workspace and project a call names.
+pub(in crate::tools) async fn named(call: &Call<'_>) -> Result<(Slug, Named), Failure> {
+    let slug = workspaces::resolve(call)?;
+    let text = call.arguments.text(super::PROJECT.name).unwrap_or_default();
+    let project = resolve(call, &slug, text).await?;
+    Ok((slug, project))
+}
+
+/// Asks something inside a project; a refusal is explained.
+pub(in crate::tools) async fn ask<T: DeserializeOwned>(
+    call: &Call<'_>,
+    slug: &Slug,
+    project: &Named,
+    path: Path,
+) -> Result<T, Failure> {
+    match call.plane.ask(call.caller, path).await {
+        Ok(answer) => Ok(answer),
+        Err(error) => Err(failure(call, error, slug, project).await),
+    }
 }
 
 /// What a refusal means for a request inside a project. Plane's 403 stands for an unknown project, an unknown
@@ -107,6 +145,14 @@ pub(in crate::tools) async fn failure(
         Err(PlaneError::NotFound) => not_found(shown, slug),
         Err(PlaneError::Forbidden) => workspaces::not_found(slug),
         Err(other) => other.into(),
+    }
+}
+
+/// Why a project the caller has not joined shows nothing of what is in it.
+pub(in crate::tools) async fn outside(call: &Call<'_>, slug: &Slug, project: &Named) -> Failure {
+    match find(call, slug, project.id.as_str()).await {
+        Ok(known) => not_joined(known.identifier.as_deref().unwrap_or(project.id.as_str())),
+        Err(failure) => failure,
     }
 }
 

@@ -21,19 +21,20 @@ const fn optional(name: &'static str, shape: Shape, description: &'static str) -
     Parameter { name, shape, required: false, description }
 }
 
-pub(super) const STATE: Parameter = optional("state", Shape::Texts(255), "Names.");
+pub(super) const STATE: Parameter = optional("state", Shape::Texts(255), "");
 pub(super) const STATE_GROUP: Parameter = optional("state_group", Shape::Choices(GROUPS), "");
 pub(super) const PRIORITY: Parameter = optional("priority", Shape::Choices(PRIORITIES), "");
 pub(super) const ASSIGNEE: Parameter =
-    optional("assignee", Shape::Texts(255), "Names, e-mails, \"me\", or \"none\" for unassigned.");
+    optional("assignee", Shape::Texts(255), "Names, \"me\", or \"none\" for unassigned.");
 pub(super) const LABEL: Parameter = optional("label", Shape::Texts(255), "");
 pub(super) const CYCLE: Parameter = optional("cycle", Shape::Text(255), "Name, \"current\" or \"none\".");
 pub(super) const MODULE: Parameter = optional("module", Shape::Text(255), "");
 pub(super) const CREATED_BY: Parameter = optional("created_by", Shape::Texts(255), "");
-pub(super) const PARENT: Parameter = optional("parent", Shape::Text(64), "Its sub-items only.");
+pub(super) const PARENT: Parameter = optional("parent", Shape::Text(64), "Sub-items of it.");
 pub(super) const TEXT: Parameter = optional("text", Shape::Text(200), "In the title.");
-pub(super) const UPDATED_SINCE: Parameter = optional("updated_since", Shape::Moment, "Date or date-time.");
-pub(super) const TARGET_AFTER: Parameter = optional("target_after", Shape::Date, "Due that day or later.");
+pub(super) const UPDATED_SINCE: Parameter =
+    optional("updated_since", Shape::Moment, "Date, or date and time.");
+pub(super) const TARGET_AFTER: Parameter = optional("target_after", Shape::Date, "");
 pub(super) const TARGET_BEFORE: Parameter =
     optional("target_before", Shape::Date, "Due that day or earlier.");
 

@@ -14,7 +14,7 @@ pub(in crate::tools) const WORK_ITEM: Parameter = Parameter {
     name: "work_item",
     shape: Shape::Text(64),
     required: true,
-    description: "Identifier such as ENG-42, or an id together with project.",
+    description: "Such as ENG-42; or an id, with project.",
 };
 
 /// The project of an item named by its id.

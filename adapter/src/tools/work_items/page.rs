@@ -18,13 +18,9 @@ pub(in crate::tools) const PER_PAGE: Parameter = Parameter {
     description: "",
 };
 
-/// Where to go on.
-pub(in crate::tools) const CURSOR: Parameter = Parameter {
-    name: "cursor",
-    shape: Shape::Text(32),
-    required: false,
-    description: "next_cursor of the page before.",
-};
+/// Where to go on: the `next_cursor` of the page before.
+pub(in crate::tools) const CURSOR: Parameter =
+    Parameter { name: "cursor", shape: Shape::Text(32), required: false, description: "" };
 
 /// Adds the page to a request: always both the cursor and the page size it was made for.
 pub(in crate::tools) fn paged(path: Path, arguments: &Arguments) -> Result<Path, Failure> {

@@ -11,7 +11,7 @@ use crate::plane::shapes::WorkItem;
 use crate::tools::arguments::{Parameter, Shape};
 use crate::tools::names::Names;
 use crate::tools::projects::Named;
-use crate::tools::{Action, Call, Code, Entry, Failure, markdown, workspaces};
+use crate::tools::{Action, Call, Code, Entry, Failure, READ, markdown, workspaces};
 
 /// `retrieve_work_item`
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
@@ -31,6 +31,7 @@ pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
             description: "",
         },
     ],
+    scope: READ,
     action: Action::RetrieveWorkItem,
 };
 
@@ -210,7 +211,8 @@ impl Item {
         let description = markdown::part(&text, from, DESCRIPTION, FROM);
         let archived_at = item.archived_at.take();
         let counts = Counts {
-            sub_items: item.sub_issues_count,
+            // Plane counts those in every project.
+            sub_items: item.sub_issues_count.filter(|_| !known.is_limited),
             links: item.link_count,
             attachments: item.attachment_count,
         };

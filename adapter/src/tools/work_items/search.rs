@@ -8,7 +8,7 @@ use crate::plane::shapes::work_item::{Found, FoundEntities, Match};
 use crate::tools::arguments::{Parameter, Shape};
 use crate::tools::names::{Directory, Kind, Names};
 use crate::tools::projects::{self, Named};
-use crate::tools::{Action, Call, Entry, Failure, workspaces};
+use crate::tools::{Action, Call, Entry, Failure, READ, workspaces};
 
 /// `search_work_items`
 pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
@@ -18,15 +18,11 @@ pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
         Descriptions are not searched.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
-        Parameter {
-            name: "query",
-            shape: Shape::Text(200),
-            required: true,
-            description: "As it stands in the title, in any case.",
-        },
+        Parameter { name: "query", shape: Shape::Text(200), required: true, description: "" },
         Parameter { required: false, description: "", ..projects::PROJECT },
         LIMIT,
     ],
+    scope: READ,
     action: Action::SearchWorkItems,
 };
 

@@ -258,6 +258,17 @@ async fn a_key_is_counted_when_it_comes_and_when_it_goes() {
     assert_eq!(planes.minted(), 1);
 }
 
+#[tokio::test]
+async fn deleting_a_key_is_tried_twice() {
+    let planes = Planes::start().await;
+    planes.ask_thing().await.unwrap();
+    let away = Reply { status: 502, headers: vec![], body: "<html>".into() };
+    planes.front.answers(TOKEN, vec![away, Reply { status: 204, headers: vec![], body: String::new() }]);
+    planes.client.close_keys().await;
+    assert_eq!(planes.revoked(), 2);
+    assert!(!format!("{:?}", planes.metrics.registry().gather()).contains("not_revoked"));
+}
+
 /// The whole adapter in front of such a Plane.
 async fn stack() -> (Stack, Plane) {
     let (front, direct) = (front(), direct());
