@@ -8,7 +8,7 @@
 //! browser ─▶ Traefik ─▶ oauth2-proxy ─▶ Plane
 //! ```
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use serde_json::{Value, json};
 
@@ -27,6 +27,8 @@ use crate::{
     trouble::{Outcome, While},
     valkey::Valkey,
 };
+
+mod restart;
 
 /// How MCP clients reach the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub struct Chain {
     pub plane_url: String,
     /// The origin of MCP clients: `https://127.0.0.1:PORT`, the proxy's or Traefik's.
     pub public_url: String,
+    /// The environment the proxies run with.
+    environment: BTreeMap<String, String>,
 }
 
 impl Builder {
@@ -167,6 +171,7 @@ impl Builder {
             authority,
             plane_url,
             public_url,
+            environment: surroundings.environment(),
         })
     }
 

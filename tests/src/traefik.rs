@@ -57,6 +57,14 @@ impl Traefik {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// The dynamic configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn dynamic(&self) -> Outcome<String> {
+        fs::read_to_string(&self.dynamic).while_doing("read Traefik's dynamic configuration")
+    }
+
     /// Replaces the dynamic configuration; Traefik takes it a moment later.
     ///
     /// # Errors

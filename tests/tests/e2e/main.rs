@@ -7,4 +7,7 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod clients;
+mod replicas;
+mod rolling;
 mod same_user;
