@@ -23,11 +23,7 @@ impl Chain {
     ///
     /// # Errors
     /// As [`Chain::restart_proxy`].
-    pub async fn restart_proxy_with(
-        &mut self,
-        number: usize,
-        change: impl FnOnce(&mut Settings),
-    ) -> Outcome {
+    pub async fn restart_proxy_with(&mut self, number: usize, change: impl FnOnce(&mut Settings)) -> Outcome {
         let proxy = self.proxies.get_mut(number).ok_or_else(|| Trouble::new("no such proxy"))?;
         stop(proxy.program.process()).await?;
         let mut settings = proxy.settings.clone();

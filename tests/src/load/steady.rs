@@ -179,9 +179,10 @@ impl Worker {
         match (answer.status, again) {
             (503 | 429, Some(after)) => Attempt::Again(after),
             (200, _) if is_result(&answer.json) => Attempt::Served,
-            (status, _) => {
-                Attempt::Lost(format!("{method}: {status} {}", answer.text.chars().take(300).collect::<String>()))
-            }
+            (status, _) => Attempt::Lost(format!(
+                "{method}: {status} {}",
+                answer.text.chars().take(300).collect::<String>()
+            )),
         }
     }
 }

@@ -29,13 +29,23 @@ fn apart(dynamic: &str, first: &str, last: &str) -> String {
     let servers: Vec<&str> = edge.split('"').filter(|part| part.starts_with("http://")).collect();
     let [one, other] = servers[..] else { panic!("not two proxies: {edge}") };
     let router = |name: &str, paths: &str| {
-        format!("    {name}: {{rule: \"{paths}\", priority: 1000, entryPoints: [websecure], service: {name}}}\n")
+        format!(
+            "    {name}: {{rule: \"{paths}\", priority: 1000, entryPoints: [websecure], service: {name}}}\n"
+        )
     };
     let service =
         |name: &str, url: &str| format!("    {name}: {{loadBalancer: {{servers: [{{url: \"{url}\"}}]}}}}\n");
     dynamic
-        .replacen("  routers:\n", &format!("  routers:\n{}{}", router("first", first), router("last", last)), 1)
-        .replacen("  services:\n", &format!("  services:\n{}{}", service("first", one), service("last", other)), 1)
+        .replacen(
+            "  routers:\n",
+            &format!("  routers:\n{}{}", router("first", first), router("last", last)),
+            1,
+        )
+        .replacen(
+            "  services:\n",
+            &format!("  services:\n{}{}", service("first", one), service("last", other)),
+            1,
+        )
 }
 
 /// What a program has counted under a metric with such a label.
@@ -63,7 +73,10 @@ async fn both_are_one_edge(change: fn(String) -> String) {
     let old = session.clone();
     session.refresh().await.unwrap();
     for _ in 0..4 {
-        assert_eq!(session.tool(Era::Modern, "get_me", &json!({})).await.unwrap()["email"], "alice@example.com");
+        assert_eq!(
+            session.tool(Era::Modern, "get_me", &json!({})).await.unwrap()["email"],
+            "alice@example.com"
+        );
     }
     // The one it replaced, at whichever proxy, is not good a second time for somebody who has not the new one.
     assert_ne!(old.tokens.refresh, session.tokens.refresh);

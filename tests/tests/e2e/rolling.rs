@@ -7,7 +7,11 @@
 //! stops it closes their connections, and then HTTP itself does not say what became of a request that was just being sent.
 //! Teams have a load balancer before theirs for that; nothing of ours could help.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use stack::{
@@ -16,6 +20,7 @@ use stack::{
     load::{Seen, Steady},
     oauth2_proxy::{OAuth2Proxy, Setup},
     ports::free_port,
+    process::PATIENCE,
     settings::route,
     traefik::Traefik,
 };
@@ -69,9 +74,31 @@ impl Cluster {
         let dynamic = chain.traefik.dynamic().unwrap();
         assert!(dynamic.contains(&alone), "{dynamic}");
         let both = format!("address: {inside}/oauth2/auth\n        tls: {{ca: \"{ca}\"}}");
-        chain.traefik.change(&dynamic.replace(&alone, &both)).unwrap();
+        let tested = tested_and_asked_again(&dynamic, chain.public_url.trim_start_matches("https://"));
+        chain.traefik.change(&tested.replace(&alone, &both)).unwrap();
+        // Traefik found them gone.
+        let client = chain.client("/mcp").unwrap();
+        let waited = Instant::now();
+        while client.load("/healthz").await.unwrap().status != 200 {
+            assert!(waited.elapsed() < PATIENCE, "no proxy is healthy to Traefik");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Self { chain, second_oauth2_proxy, _services: services }
     }
+}
+
+/// With a health test of the proxies, under the name they answer to, and another attempt where one cannot be reached.
+fn tested_and_asked_again(dynamic: &str, host: &str) -> String {
+    let next = "}}\n    oauth2-proxy: {loadBalancer";
+    let test =
+        format!(", healthCheck: {{path: /healthz, hostname: \"{host}\", interval: 1s, timeout: 1s}}{next}");
+    let again = "  middlewares:\n    again: {retry: {attempts: 8, initialInterval: 50ms}}\n";
+    let used = "      middlewares: [again]\n      service: edge\n";
+    let changes = [("      service: edge\n", used), ("  middlewares:\n", again), (next, &test)];
+    changes.iter().fold(dynamic.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{text}");
+        text.replacen(from, to, 1)
+    })
 }
 
 /// What stands for a cluster's Services: the adapters, and the oauth2-proxies.
@@ -90,7 +117,7 @@ fn services(chain: &Chain, second: &OAuth2Proxy) -> String {
     adapter: {{rule: \"PathPrefix(`/mcp`)\", entryPoints: [websecure], middlewares: [again], service: adapter}}
     oauth2: {{rule: \"PathPrefix(`/`)\", entryPoints: [websecure], middlewares: [again], service: oauth2}}
   middlewares:
-    again: {{retry: {{attempts: 3, initialInterval: 50ms}}}}
+    again: {{retry: {{attempts: 8, initialInterval: 50ms}}}}
   services:
     adapter: {{loadBalancer: {{servers: [{}], healthCheck: {{path: /healthz, interval: 1s, timeout: 1s}}}}}}
     oauth2: {{loadBalancer: {{servers: [{}], healthCheck: {{path: /ping, interval: 1s, timeout: 1s}}}}}}
@@ -145,6 +172,8 @@ async fn a_rolling_restart_of_every_part_loses_no_request_and_no_session() {
     cluster.second_oauth2_proxy.restart().await.unwrap();
     note(&load, "an oauth2-proxy", &mut before, &mut report).await;
     cluster.chain.valkey.stop();
+    // Longer than the proxies remember.
+    tokio::time::sleep(BETWEEN).await;
     cluster.chain.valkey.start_again().await.unwrap();
     note(&load, "Valkey", &mut before, &mut report).await;
     let all = load.stop().await.unwrap();
