@@ -8,6 +8,10 @@
 )]
 
 mod clients;
+mod credentials;
+mod forward_auth;
+mod kubernetes;
+mod middlewares;
 mod replicas;
 mod rolling;
 mod same_user;

@@ -18,7 +18,7 @@ use stack::{
     chain::{Chain, Way},
     client::{Era, SignedIn},
     load::{Seen, Steady},
-    oauth2_proxy::{OAuth2Proxy, Setup},
+    oauth2_proxy::OAuth2Proxy,
     ports::free_port,
     process::PATIENCE,
     settings::route,
@@ -47,15 +47,10 @@ struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let mut chain = Chain::builder(Way::Behind).replicas(2).start().await.unwrap();
-        let setup = Setup {
-            issuer: chain.provider.pool.issuer.clone(),
-            client_id: chain.provider.pool.client_id.clone(),
-            client_secret: chain.provider.pool.client_secret.clone(),
-            redirect_url: format!("{}/oauth2/callback", chain.plane_url),
-        };
-        let second_oauth2_proxy = OAuth2Proxy::start(&setup, |_| ()).await.unwrap();
+        let second_oauth2_proxy = OAuth2Proxy::start(&chain.setup, |_| ()).await.unwrap();
         let port = free_port().unwrap();
-        let services = Traefik::start(port, &services(&chain, &second_oauth2_proxy)).await.unwrap();
+        let services =
+            Traefik::start(port, &services(&chain, &second_oauth2_proxy), |settings| settings).await.unwrap();
         let inside = format!("https://localhost:{port}");
         let ca = chain.authority.file().display().to_string();
         for number in 0..chain.proxies.len() {
@@ -71,10 +66,9 @@ impl Cluster {
             chain.restart_proxy_with(number, change).await.unwrap();
         }
         let alone = format!("address: {}/oauth2/auth", chain.oauth2_proxy.url());
-        let dynamic = chain.traefik.dynamic().unwrap();
-        assert!(dynamic.contains(&alone), "{dynamic}");
+        assert!(chain.dynamic.contains(&alone), "{}", chain.dynamic);
         let both = format!("address: {inside}/oauth2/auth\n        tls: {{ca: \"{ca}\"}}");
-        let tested = tested_and_asked_again(&dynamic, chain.public_url.trim_start_matches("https://"));
+        let tested = tested_and_asked_again(&chain.dynamic, chain.public_url.trim_start_matches("https://"));
         chain.traefik.change(&tested.replace(&alone, &both)).unwrap();
         // Traefik found them gone.
         let client = chain.client("/mcp").unwrap();
