@@ -192,3 +192,44 @@ fn hosts_of_client_documents_are_names_and_the_defaults_are_strict() {
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["client_documents.allowed_hosts[1]", "client_documents.ca_file"], "{problems}");
 }
+
+#[test]
+fn forward_auth_has_an_address_of_its_own_and_answers_nobody_by_default() {
+    let with = |listen: &str, trusted: &str| {
+        load(&format!("{GOOD}\n[forward_auth]\nlisten = {listen:?}\ntrusted_proxies = [{trusted}]\n"), &[])
+    };
+    assert!(load(GOOD, &[]).unwrap().forward_auth.is_none());
+    let config = with("127.0.0.1:8081", "\"10.0.0.7\"").unwrap().forward_auth.unwrap();
+    assert!(config.trusted_proxies.holds([10, 0, 0, 7].into()));
+    assert!(!config.trusted_proxies.holds([127, 0, 0, 1].into()));
+    let raw = raw::Server::default();
+    for (listen, trusted, key) in [
+        ("127.0.0.1:8081", "", "forward_auth.trusted_proxies"),
+        ("127.0.0.1:8081", "\"0.0.0.0/0\"", "forward_auth.trusted_proxies[0]"),
+        ("", "\"10.0.0.7\"", "forward_auth.trusted_proxies"),
+        ("nowhere", "\"10.0.0.7\"", "forward_auth.listen"),
+        // Sockets of the same port share its connections: some of the public's would come here.
+        (raw.listen.as_str(), "\"10.0.0.7\"", "forward_auth.listen"),
+        (raw.admin_listen.as_str(), "\"10.0.0.7\"", "forward_auth.listen"),
+    ] {
+        let problems = with(listen, trusted).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.key == key), "{listen} {trusted}: {problems}");
+    }
+}
+
+#[test]
+fn a_route_without_upstream_is_one_that_traefik_asks_about() {
+    let route = |kind: &str| format!("{GOOD}\n[[routes]]\npath = \"/more\"\nkind = {kind:?}\n");
+    let asked = "\n[forward_auth]\nlisten = \"127.0.0.1:8081\"\ntrusted_proxies = [\"10.0.0.7\"]\n";
+    let upstream = |loaded: Result<Config, Problems>| match loaded {
+        Ok(config) => config.routes.iter().any(|route| route.path == "/more" && route.upstream.is_none()),
+        Err(problems) => {
+            assert!(problems.iter().all(|problem| problem.key == "routes[2].upstream"), "{problems}");
+            false
+        }
+    };
+    for (kind, passes) in [("mcp", true), ("http", true), ("api-key", false)] {
+        assert_eq!(upstream(load(&format!("{}{asked}", route(kind)), &[])), passes, "{kind}");
+        assert!(!upstream(load(&route(kind), &[])), "{kind}");
+    }
+}
