@@ -233,3 +233,14 @@ fn a_route_without_upstream_is_one_that_traefik_asks_about() {
         assert!(!upstream(load(&route(kind), &[])), "{kind}");
     }
 }
+
+#[test]
+fn tokens_of_a_pool_are_taken_under_both_of_its_issuer_names() {
+    let other = "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI";
+    let text = GOOD.replace("client_id =", &format!("additional_issuers = [{other:?}]\nclient_id ="));
+    let config = load(&text, &[]).unwrap();
+    let issuers: Vec<&str> = config.cognito.issuers.iter().map(cognito::Issuer::as_str).collect();
+    assert_eq!(issuers, ["https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI", other]);
+    let wrong = load(&text.replace("issuer-cognito-idp.eu", "ISSUER-cognito-idp.eu"), &[]).unwrap_err();
+    assert!(wrong.iter().all(|problem| problem.key == "cognito.additional_issuers[0]"), "{wrong}");
+}
