@@ -33,8 +33,6 @@ pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
 const INSTRUCTIONS: &str = "Read-only access to Plane, as the signed-in user. Work items are best named by their \
     identifier, such as ENG-42. A failed call says in recovery.hint what to do next.";
 const WORKSPACES_FIRST: &str = " Start with list_workspaces when the workspace is unknown.";
-/// The scope every tool needs: all of them only read.
-const READ: &str = "plane:read";
 /// Where results name the server (MCP 2026-07-28, basic).
 const SERVER_INFO_KEY: &str = "io.modelcontextprotocol/serverInfo";
 /// How long a client may keep the list of tools. Without sessions nobody can be told that it changed, so this is how
@@ -75,7 +73,7 @@ impl Session {
 
     /// Whether a tool is there for this caller.
     fn offers(&self, entry: &tools::Entry) -> bool {
-        self.policy.allows_tool(entry.name) && self.caller.granted.covers(READ)
+        self.policy.allows_tool(entry.name) && self.caller.granted.covers(entry.scope)
     }
 
     fn offers_name(&self, name: &str) -> bool {
@@ -112,10 +110,10 @@ impl Session {
         entry: &'static tools::Entry,
         request: CallToolRequestParams,
     ) -> Result<tools::Arguments, Failure> {
-        if self.caller.granted.covers(READ) {
+        if self.caller.granted.covers(entry.scope) {
             tools::Arguments::parse(entry.parameters, request.arguments)
         } else {
-            Err(Failure::scope_missing(READ))
+            Err(Failure::scope_missing(entry.scope))
         }
     }
 }

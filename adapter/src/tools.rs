@@ -84,9 +84,14 @@ pub struct Entry {
     pub description: &'static str,
     /// What it takes.
     pub parameters: &'static [Parameter],
+    /// The scope a client must have been granted to see and call it.
+    pub scope: &'static str,
     /// What it does.
     pub action: Action,
 }
+
+/// The scope of every tool that only reads.
+pub const READ: &str = "plane:read";
 
 /// Every tool, sorted by name.
 pub static TOOLS: &[Entry] = &[

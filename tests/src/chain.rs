@@ -8,7 +8,7 @@
 //! browser ─▶ Traefik ─▶ oauth2-proxy ─▶ Plane
 //! ```
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use serde_json::{Value, json};
 
@@ -47,6 +47,8 @@ pub struct Builder {
     provider: Value,
     change_traefik: fn(String) -> String,
     change_oauth2_proxy: fn(&mut Settings),
+    change_proxy: fn(&mut Settings),
+    change_adapter: fn(&mut Settings),
 }
 
 /// A running chain. Dropping it stops everything.
@@ -74,6 +76,12 @@ pub struct Chain {
     pub plane_url: String,
     /// The origin of MCP clients: `https://127.0.0.1:PORT`, the proxy's or Traefik's.
     pub public_url: String,
+    /// Traefik's dynamic configuration: the shipped one with this chain's addresses.
+    pub dynamic: String,
+    /// What oauth2-proxy was told.
+    pub setup: Setup,
+    /// The environment of every proxy: its secrets.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl Builder {
@@ -102,6 +110,20 @@ impl Builder {
     #[must_use]
     pub fn oauth2_proxy(mut self, change: fn(&mut Settings)) -> Self {
         self.change_oauth2_proxy = change;
+        self
+    }
+
+    /// Changes the settings of every proxy.
+    #[must_use]
+    pub fn proxy(mut self, change: fn(&mut Settings)) -> Self {
+        self.change_proxy = change;
+        self
+    }
+
+    /// Changes the settings of every adapter.
+    #[must_use]
+    pub fn adapter(mut self, change: fn(&mut Settings)) -> Self {
+        self.change_adapter = change;
         self
     }
 
@@ -143,20 +165,22 @@ impl Builder {
         // What needs no other part goes first; Traefik is told where they are.
         let mut adapters = Vec::new();
         for _ in 0..self.replicas {
-            adapters.push(Adapter::start(&self.adapter(&provider, &plane, &plane_url, &authority)).await?);
+            adapters.push(
+                Adapter::start(&self.adapter_settings(&provider, &plane, &plane_url, &authority)).await?,
+            );
         }
-        let mut proxies = Vec::new();
+        let (mut proxies, environment) = (Vec::new(), surroundings.environment());
         for number in 0..self.replicas {
-            let settings = self.proxy(&surroundings, number, inline, &adapters)?;
-            proxies.push(Proxy::start(settings, &surroundings.environment()).await?);
+            let mut settings = self.proxy_settings(&surroundings, number, inline, &adapters)?;
+            (self.change_proxy)(&mut settings);
+            proxies.push(Proxy::start(settings, &environment).await?);
         }
         let ends =
             Ends { proxies: &proxies, adapters: &adapters, oauth2_proxy: &oauth2_proxy, plane: &plane };
         let dynamic = (self.change_traefik)(ends.dynamic(self.way, &certificate)?);
-        let traefik = Traefik::start(front, &dynamic).await?;
-        let way = self.way;
+        let traefik = Traefik::start(front, &dynamic, |settings| settings).await?;
         Ok(Chain {
-            way,
+            way: self.way,
             proxies,
             adapters,
             traefik,
@@ -167,10 +191,13 @@ impl Builder {
             authority,
             plane_url,
             public_url,
+            dynamic,
+            setup,
+            environment,
         })
     }
 
-    fn adapter(
+    fn adapter_settings(
         &self,
         provider: &OpenIdProvider,
         plane: &PlaneDouble,
@@ -186,10 +213,11 @@ impl Builder {
         };
         let mut settings = surroundings.settings();
         settings.set("plane.ca_file", authority.file().display().to_string());
+        (self.change_adapter)(&mut settings);
         settings
     }
 
-    fn proxy(
+    fn proxy_settings(
         &self,
         surroundings: &proxy::Surroundings,
         number: usize,
@@ -272,7 +300,22 @@ impl Chain {
             provider: json!({}),
             change_traefik: |text| text,
             change_oauth2_proxy: |_| (),
+            change_proxy: |_| (),
+            change_adapter: |_| (),
         }
+    }
+
+    /// One more Traefik before the same parts, with its static and its dynamic configuration changed. To those behind it it is
+    /// the first one as long as requests name that one's host.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn another_traefik(
+        &self,
+        change_static: impl FnOnce(String) -> String,
+        change: impl FnOnce(String) -> String,
+    ) -> Outcome<Traefik> {
+        Traefik::start(free_port()?, &change(self.dynamic.clone()), change_static).await
     }
 
     /// A client of the endpoint at `path`.
@@ -281,6 +324,14 @@ impl Chain {
     /// When the URL cannot be read.
     pub fn client(&self, path: &str) -> Outcome<McpClient> {
         McpClient::new(&format!("{}{path}", self.public_url), &self.authority.pem())
+    }
+
+    /// A client of Plane itself, where browsers find it.
+    ///
+    /// # Errors
+    /// When the URL cannot be read.
+    pub fn plane_client(&self, path: &str) -> Outcome<McpClient> {
+        McpClient::new(&format!("{}{path}", self.plane_url), &self.authority.pem())
     }
 
     /// A browser that has never been anywhere.

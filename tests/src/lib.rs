@@ -11,6 +11,7 @@
 //! - [`chain`]: the whole chain of real programs, what the end-to-end tests start from.
 //! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
 //!   Cognito's place.
+//! - [`wire`]: bytes on a TLS connection, as no client library would send them.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
@@ -41,5 +42,6 @@ pub mod stack;
 pub mod traefik;
 pub mod trouble;
 pub mod valkey;
+pub mod wire;
 
 pub use trouble::{Outcome, Trouble};

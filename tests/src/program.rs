@@ -139,6 +139,14 @@ impl Program {
         Ok((status, answer.text().await.while_doing(&what)?))
     }
 
+    /// What its configuration file holds.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn settings(&self) -> Outcome<Settings> {
+        Settings::read(&std::fs::read_to_string(&self.config).while_doing("read a configuration file")?)
+    }
+
     /// Replaces its configuration file.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -25,17 +26,18 @@ pub struct Traefik {
 }
 
 impl Traefik {
-    /// Starts it on `port` with the static configuration of `deploy/traefik` and `dynamic` (the file provider's YAML).
+    /// Starts it on `port` with the static configuration of `deploy/traefik`, changed by `change`, and `dynamic` (the file
+    /// provider's YAML).
     ///
     /// # Errors
     /// When it is not installed or does not come up.
-    pub async fn start(port: u16, dynamic: &str) -> Outcome<Self> {
+    pub async fn start(port: u16, dynamic: &str, change: impl FnOnce(String) -> String) -> Outcome<Self> {
         let scratch = Scratch::new("traefik")?;
         let dynamic = scratch.write("dynamic.yaml", dynamic)?;
         let settings = shipped("traefik.yaml")?
             .replace("\":443\"", &format!("\"127.0.0.1:{port}\""))
             .replace("/etc/traefik/dynamic.yaml", &dynamic.display().to_string());
-        let settings = scratch.write("traefik.yaml", settings)?;
+        let settings = scratch.write("traefik.yaml", change(settings))?;
         let arguments = [format!("--configFile={}", settings.display())];
         let program = tool("traefik", "TRAEFIK")?;
         let mut process = Process::start("traefik", program.as_os_str(), arguments, &BTreeMap::new())?;
@@ -55,6 +57,12 @@ impl Traefik {
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The same for a socket.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Replaces the dynamic configuration; Traefik takes it a moment later.

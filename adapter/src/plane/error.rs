@@ -46,9 +46,12 @@ pub enum PlaneError {
     /// Plane's own 403: no permission, or no such workspace or project.
     #[error("plane forbids this")]
     Forbidden,
-    /// Plane's 404.
+    /// Plane's 404: what was asked for does not exist for this user.
     #[error("plane has no such thing")]
     NotFound,
+    /// Plane's 404 for a path it does not know: another edition or version.
+    #[error("plane has no such endpoint")]
+    NoEndpoint,
     /// Plane's 400; the text is Plane's.
     #[error("plane refused the parameters")]
     BadRequest(String),
@@ -76,6 +79,7 @@ impl PlaneError {
             Self::KeyRefused => "key_refused",
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
+            Self::NoEndpoint => "no_endpoint",
             Self::BadRequest(_) => "bad_request",
             Self::TooLarge => "too_large",
             Self::Unexpected(_) => "unexpected",

@@ -15,6 +15,8 @@ use super::{Plane, PlaneError};
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 /// Plane's 401 to whom it does not know.
 const NOT_SIGNED_IN: &str = "Authentication credentials were not provided.";
+/// Plane's 404 for paths it does not know, which other editions and versions may know.
+const NO_ENDPOINT: &str = "Page not found.";
 /// Plane's 403 to a key that is unknown, expired, deleted or its user's who is switched off. No other 403 says this.
 const BAD_KEY: &str = "Given API token is not valid";
 
@@ -22,7 +24,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a request shows Plane. One of the two and never both: Plane stores the headers of requests with a key.
+/// What a request shows Plane. One of the two and never both.
 pub(super) enum Proof<'a> {
     /// To the public address, where the reverse proxy turns the token into an identity.
     SignedIn { id_token: &'a Secret, cookies: Option<&'a str> },
@@ -134,6 +136,9 @@ impl Answer {
                 // Not Plane's JSON, so the reverse proxy refused.
                 None => PlaneError::IdentityRefused(status),
             }),
+            StatusCode::NOT_FOUND if self.said().as_deref() == Some(NO_ENDPOINT) => {
+                Err(PlaneError::NoEndpoint)
+            }
             StatusCode::NOT_FOUND => Err(PlaneError::NotFound),
             StatusCode::BAD_REQUEST => Err(PlaneError::BadRequest(self.said().unwrap_or_default())),
             // A sign-in page, when a reverse proxy did not take the token.

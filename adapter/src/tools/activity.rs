@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::work_items::{self, Located, locate, seconds};
-use super::{Action, Call, Entry, Failure, markdown, projects};
+use super::{Action, Call, Entry, Failure, READ, markdown, projects};
 use crate::plane::path::{Path, Slug, WorkItemKey};
 use crate::plane::shapes::work_item::Activity;
 use crate::plane::shapes::{Page, Project, Reference};
@@ -20,6 +20,7 @@ pub(super) const LIST_ACTIVITY: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListActivity,
 };
 

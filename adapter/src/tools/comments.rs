@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::{Parameter, Shape};
 use super::names::{Directory, Kind, Names};
 use super::work_items::{self, Located, locate, seconds};
-use super::{Action, Call, Code, Entry, Failure, kept, markdown};
+use super::{Action, Call, Code, Entry, Failure, READ, kept, markdown};
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug, Uuid};
 use crate::plane::shapes::work_item::Comment;
@@ -31,6 +31,7 @@ pub(super) const LIST_COMMENTS: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListComments,
 };
 

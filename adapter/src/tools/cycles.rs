@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::arguments::{Parameter, Shape};
 use super::names::{Directory, Kind, Names};
 use super::progress::Progress;
-use super::{Action, Call, Code, Entry, Failure, brief, projects, work_items, workspaces};
+use super::{Action, Call, Code, Entry, Failure, READ, brief, projects, work_items, workspaces};
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Uuid};
 use crate::plane::shapes::Rows;
@@ -26,6 +26,7 @@ pub(super) const LIST_CYCLES: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListCycles,
 };
 
@@ -36,6 +37,7 @@ pub(super) const RETRIEVE_CYCLE: Entry = Entry {
     description: "How one cycle (sprint) is going: progress as counts of completed, started, unstarted, backlog and \
         cancelled work items, start and end, goal, owner. Its work items: list_work_items with cycle.",
     parameters: &[workspaces::WORKSPACE_SLUG, projects::PROJECT, CYCLE],
+    scope: READ,
     action: Action::RetrieveCycle,
 };
 

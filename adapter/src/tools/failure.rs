@@ -233,7 +233,7 @@ impl From<PlaneError> for Failure {
             PlaneError::Forbidden => {
                 Self::of(Code::PermissionDenied, "Plane does not let this user see that.")
             }
-            PlaneError::NotFound => {
+            PlaneError::NotFound | PlaneError::NoEndpoint => {
                 Self::of(Code::Unexpected, "This Plane does not have what the tool needs.")
             }
             PlaneError::BadRequest(said) if said.is_empty() => Self::argument("Plane refused the arguments."),

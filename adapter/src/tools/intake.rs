@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::{Parameter, Shape};
 use super::names::{Directory, Kind, Names};
 use super::projects::Named;
-use super::{Action, Call, Entry, Failure, brief, kept, projects, users, work_items, workspaces};
+use super::{Action, Call, Entry, Failure, READ, brief, kept, projects, users, work_items, workspaces};
 use crate::plane::path::{Path, Slug};
 use crate::plane::shapes::Page;
 use crate::plane::shapes::intake::Request;
@@ -23,6 +23,7 @@ pub(super) const LIST_INTAKE: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListIntake,
 };
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::names::{Kind, Names};
-use super::{Action, Call, Entry, Failure, brief, projects, work_items, workspaces};
+use super::{Action, Call, Entry, Failure, READ, brief, projects, work_items, workspaces};
 use crate::plane::path::Path;
 use crate::plane::shapes::Page;
 use crate::plane::shapes::project::Label;
@@ -14,6 +14,7 @@ pub(super) const LIST_LABELS: Entry = Entry {
     title: "List labels",
     description: "The labels (tags) that work items of a project can carry.",
     parameters: &[workspaces::WORKSPACE_SLUG, projects::PROJECT, work_items::PER_PAGE, work_items::CURSOR],
+    scope: READ,
     action: Action::ListLabels,
 };
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::arguments::{Parameter, Shape};
 use super::names::Names;
-use super::{Action, Call, Entry, Failure, projects, work_items, workspaces};
+use super::{Action, Call, Entry, Failure, READ, projects, work_items, workspaces};
 use crate::plane::shapes::User;
 
 /// `list_members`
@@ -14,6 +14,7 @@ pub(super) const LIST_MEMBERS: Entry = Entry {
     description: "People: who is in the workspace or, when a project is named, in that project, with full name, e-mail, \
         id, and their role in the workspace (admin, member, guest).",
     parameters: &[workspaces::WORKSPACE_SLUG, PROJECT, QUERY, work_items::PER_PAGE, work_items::CURSOR],
+    scope: READ,
     action: Action::ListMembers,
 };
 

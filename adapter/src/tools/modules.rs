@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::arguments::{Parameter, Shape};
 use super::names::{Directory, Kind, Names};
 use super::progress::Progress;
-use super::{Action, Call, Code, Entry, Failure, brief, projects, work_items, workspaces};
+use super::{Action, Call, Code, Entry, Failure, READ, brief, projects, work_items, workspaces};
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Uuid};
 use crate::plane::shapes::Page;
@@ -24,6 +24,7 @@ pub(super) const LIST_MODULES: Entry = Entry {
         work_items::PER_PAGE,
         work_items::CURSOR,
     ],
+    scope: READ,
     action: Action::ListModules,
 };
 
@@ -34,6 +35,7 @@ pub(super) const RETRIEVE_MODULE: Entry = Entry {
     description: "How one module is going: progress as counts of work items by state group, description, lead, members, \
         status, dates. Its work items: list_work_items with module.",
     parameters: &[workspaces::WORKSPACE_SLUG, projects::PROJECT, MODULE],
+    scope: READ,
     action: Action::RetrieveModule,
 };
 

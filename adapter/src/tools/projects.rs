@@ -6,7 +6,7 @@ mod scope;
 use serde::Serialize;
 
 use super::arguments::{Parameter, Shape};
-use super::{Action, Call, Entry, Failure, brief, work_items, workspaces};
+use super::{Action, Call, Entry, Failure, READ, brief, work_items, workspaces};
 use crate::plane::shapes::Project;
 
 pub(super) use retrieve::{RETRIEVE_PROJECT, retrieve};
@@ -21,6 +21,7 @@ pub(super) const LIST_PROJECTS: Entry = Entry {
     description: "Which projects the workspace has: identifier (the ENG of ENG-42; what other tools take as project), \
         name, description, the user's role. is_member false marks a public project the user has not joined.",
     parameters: &[workspaces::WORKSPACE_SLUG, QUERY, ARCHIVED, work_items::PER_PAGE, work_items::CURSOR],
+    scope: READ,
     action: Action::ListProjects,
 };
 
@@ -40,12 +41,8 @@ pub(super) const ARCHIVED: Parameter = Parameter {
 };
 
 /// The project of a tool that needs one: its identifier, id or name.
-pub(super) const PROJECT: Parameter = Parameter {
-    name: "project",
-    shape: Shape::Text(255),
-    required: true,
-    description: "",
-};
+pub(super) const PROJECT: Parameter =
+    Parameter { name: "project", shape: Shape::Text(255), required: true, description: "" };
 
 /// A page of projects.
 #[derive(Debug, Serialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Action, Call, Code, Entry, Failure, kept};
+use super::{Action, Call, Code, Entry, Failure, READ, kept};
 use crate::caller::Credential;
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Uuid};
@@ -16,6 +16,7 @@ pub(super) const GET_ME: Entry = Entry {
     title: "Who am I",
     description: "The user these tools act as, whose own items are those of assignee \"me\": id, names, e-mail.",
     parameters: &[],
+    scope: READ,
     action: Action::GetMe,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Action, Call, Code, Entry, Failure, Parameter, Shape};
+use super::{Action, Call, Code, Entry, Failure, Parameter, READ, Shape};
 use crate::caller::Credential;
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug};
@@ -15,16 +15,13 @@ pub(super) const LIST_WORKSPACES: Entry = Entry {
     description: "Which workspaces the signed-in user belongs to, with slug (the workspace_slug of other tools), role and \
         number of members. Not with an API key.",
     parameters: &[],
+    scope: READ,
     action: Action::ListWorkspaces,
 };
 
 /// The parameter of every tool that works in a workspace; `list_workspaces` says what it is.
-pub(super) const WORKSPACE_SLUG: Parameter = Parameter {
-    name: "workspace_slug",
-    shape: Shape::Text(80),
-    required: false,
-    description: "",
-};
+pub(super) const WORKSPACE_SLUG: Parameter =
+    Parameter { name: "workspace_slug", shape: Shape::Text(80), required: false, description: "" };
 
 /// The caller's workspaces.
 #[derive(Debug, Serialize)]

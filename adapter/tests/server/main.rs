@@ -10,6 +10,7 @@
 mod authentication;
 mod canned;
 mod client;
+mod contract;
 mod credentials;
 mod failures;
 mod planning;

@@ -2,9 +2,9 @@
 //! operator's lists.
 
 use reqwest::RequestBuilder;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::canned::Plane;
+use crate::canned::{ENG, MKT, Plane, Reply};
 use crate::client::{MODERN, Stack, call, json_of, text_of};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
@@ -111,6 +111,53 @@ async fn a_workspace_outside_the_list_does_not_exist() {
     assert_eq!(stack.plane.seen().len(), asked);
     let unknown = stack.failure("list_projects", json!({"workspace_slug": "other"})).await;
     assert_eq!(hidden.to_string().replace("acme", "other"), unknown.to_string());
+}
+
+#[tokio::test]
+async fn a_project_outside_the_list_is_in_no_list_and_has_no_items() {
+    for entry in ["acme/eng".to_owned(), format!("acme/{ENG}")] {
+        let stack = Stack::with(&format!("projects = [\"{entry}\"]\n"), Plane::of_alice()).await;
+        let projects = stack.answer("list_projects", json!({"workspace_slug": "acme"})).await;
+        let identifiers: Vec<&str> = projects["projects"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|project| project["identifier"].as_str().unwrap())
+            .collect();
+        assert_eq!((projects["total"].as_u64(), identifiers), (Some(1), vec!["ENG"]));
+        for project in ["MKT", MKT] {
+            let items = json!({"workspace_slug": "acme", "project": project});
+            let failure = stack.failure("list_work_items", items).await;
+            assert_eq!(failure["code"], "project.not_found", "{project}");
+        }
+        let asked = stack.plane.seen();
+        assert!(asked.iter().all(|seen| !seen.path.contains(MKT)), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_found_item_of_a_project_outside_the_list_is_dropped() {
+    let stack = Stack::with("projects = [\"acme/MKT\"]\n", Plane::of_alice()).await;
+    let found = stack.answer("search_work_items", json!({"workspace_slug": "acme", "query": "login"})).await;
+    assert!(!found.to_string().contains("ENG-"), "{found}");
+    let item = json!({"workspace_slug": "acme", "work_item": "ENG-1"});
+    let hidden = stack.failure("retrieve_work_item", item).await;
+    assert_eq!(hidden["code"], "project.not_found");
+}
+
+#[tokio::test]
+async fn a_list_of_projects_that_cannot_be_had_shows_nothing() {
+    let plane = Plane::of_alice();
+    plane.answer("/api/v1/workspaces/acme/projects/", Reply::json(500, &Value::Null));
+    let stack = Stack::with("projects = [\"acme/ENG\"]\n", plane).await;
+    for (tool, arguments) in [
+        ("search_work_items", json!({"workspace_slug": "acme", "query": "login"})),
+        ("retrieve_work_item", json!({"workspace_slug": "acme", "work_item": "ENG-1"})),
+        ("list_work_items", json!({"workspace_slug": "acme", "project": ENG})),
+    ] {
+        let failure = stack.failure(tool, arguments).await;
+        assert_eq!(failure["code"], "plane.unavailable", "{tool}");
+    }
 }
 
 #[tokio::test]

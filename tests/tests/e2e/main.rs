@@ -7,4 +7,8 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod credentials;
+mod forward_auth;
+mod kubernetes;
+mod middlewares;
 mod same_user;

@@ -9,56 +9,17 @@ use std::{
 };
 
 use rustls::{
-    ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned, SupportedProtocolVersion,
+    ClientConfig, ProtocolVersion, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
     version::{TLS12, TLS13},
 };
-use stack::stack::Stack;
-
-/// A connection on which every read waits at most 20 s.
-pub(crate) type Connection = StreamOwned<ClientConnection, TcpStream>;
-
-/// What a client offers.
-#[derive(Debug, Clone)]
-pub(crate) struct Wanted {
-    pub(crate) versions: Vec<&'static SupportedProtocolVersion>,
-    pub(crate) protocols: &'static [&'static str],
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self { versions: vec![&TLS13, &TLS12], protocols: &["http/1.1"] }
-    }
-}
+pub(crate) use stack::wire::{Connection, Wanted, read_to_end};
+use stack::{stack::Stack, wire};
 
 /// Connects to the first proxy and completes the handshake.
 pub(crate) async fn connect(stack: &Stack, wanted: Wanted) -> Result<Connection, std::io::Error> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(stack.authority.pem().as_bytes()).unwrap()).unwrap();
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_protocol_versions(&wanted.versions).unwrap();
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = wanted.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let address = stack.proxies[0].program.public();
-    let handshake = tokio::task::spawn_blocking(move || {
-        let tcp = TcpStream::connect(address)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let name = ServerName::try_from("localhost").unwrap();
-        let connection = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut stream = StreamOwned::new(connection, tcp);
-        stream.conn.complete_io(&mut stream.sock)?;
-        Ok(stream)
-    });
-    handshake.await.unwrap()
-}
-
-/// Everything until the other side closes, in whatever way.
-pub(crate) fn read_to_end(connection: &mut Connection) -> String {
-    let mut all = Vec::new();
-    let _ = connection.read_to_end(&mut all);
-    String::from_utf8_lossy(&all).into_owned()
+    wire::connect(stack.proxies[0].program.public(), &stack.authority.pem(), wanted).await
 }
 
 /// One request on a connection that stays open; returns the status line.

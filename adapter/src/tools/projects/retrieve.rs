@@ -7,7 +7,7 @@ use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug, Uuid};
 use crate::plane::shapes::project::{Details, Summary, Totals};
 use crate::tools::names::{Kind, Names};
-use crate::tools::{Action, Call, Entry, Failure, brief, workspaces};
+use crate::tools::{Action, Call, Entry, Failure, READ, brief, workspaces};
 
 /// `retrieve_project`
 pub(in crate::tools) const RETRIEVE_PROJECT: Entry = Entry {
@@ -16,6 +16,7 @@ pub(in crate::tools) const RETRIEVE_PROJECT: Entry = Entry {
     description: "One project in full: description, lead, default assignee, default state, features switched on, and how \
         many work items, members, cycles, modules, states, labels, pages and intake requests it has.",
     parameters: &[workspaces::WORKSPACE_SLUG, PROJECT],
+    scope: READ,
     action: Action::RetrieveProject,
 };
 
@@ -104,7 +105,7 @@ async fn counts(
     match call.plane.ask::<Summary>(call.caller, path).await {
         Ok(summary) => Ok(Some(summary.counts)),
         // Editions without the endpoint are not a reason to say nothing at all.
-        Err(PlaneError::Forbidden | PlaneError::NotFound) => Ok(None),
+        Err(PlaneError::Forbidden | PlaneError::NotFound | PlaneError::NoEndpoint) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

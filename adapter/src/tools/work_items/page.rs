@@ -19,12 +19,8 @@ pub(in crate::tools) const PER_PAGE: Parameter = Parameter {
 };
 
 /// Where to go on: the `next_cursor` of the page before.
-pub(in crate::tools) const CURSOR: Parameter = Parameter {
-    name: "cursor",
-    shape: Shape::Text(32),
-    required: false,
-    description: "",
-};
+pub(in crate::tools) const CURSOR: Parameter =
+    Parameter { name: "cursor", shape: Shape::Text(32), required: false, description: "" };
 
 /// Adds the page to a request: always both the cursor and the page size it was made for.
 pub(in crate::tools) fn paged(path: Path, arguments: &Arguments) -> Result<Path, Failure> {

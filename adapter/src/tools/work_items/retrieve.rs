@@ -11,14 +11,15 @@ use crate::plane::shapes::WorkItem;
 use crate::tools::arguments::{Parameter, Shape};
 use crate::tools::names::Names;
 use crate::tools::projects::Named;
-use crate::tools::{Action, Call, Code, Entry, Failure, markdown, workspaces};
+use crate::tools::{Action, Call, Code, Entry, Failure, READ, markdown, workspaces};
 
 /// `retrieve_work_item`
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
     name: "retrieve_work_item",
     title: "Retrieve a work item",
-    description: "Everything about one work item (issue, task, bug, ticket): description as Markdown, state, assignees, \
-        dates, cycle; on request its comments, links, history, blocking and other relations, files, sub-items.",
+    description: "Everything about one work item (issue, task, bug, ticket): its status, description as Markdown, \
+        assignees, dates, cycle; on request its comments, links, history, blocking and other relations, files, \
+        sub-items.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
         WORK_ITEM,
@@ -31,6 +32,7 @@ pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
             description: "",
         },
     ],
+    scope: READ,
     action: Action::RetrieveWorkItem,
 };
 
@@ -210,7 +212,8 @@ impl Item {
         let description = markdown::part(&text, from, DESCRIPTION, FROM);
         let archived_at = item.archived_at.take();
         let counts = Counts {
-            sub_items: item.sub_issues_count,
+            // Plane counts those in every project.
+            sub_items: item.sub_issues_count.filter(|_| !known.is_limited),
             links: item.link_count,
             attachments: item.attachment_count,
         };

@@ -8,7 +8,7 @@ use crate::plane::shapes::work_item::{Found, FoundEntities, Match};
 use crate::tools::arguments::{Parameter, Shape};
 use crate::tools::names::{Directory, Kind, Names};
 use crate::tools::projects::{self, Named};
-use crate::tools::{Action, Call, Entry, Failure, workspaces};
+use crate::tools::{Action, Call, Entry, Failure, READ, workspaces};
 
 /// `search_work_items`
 pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
@@ -22,6 +22,7 @@ pub(in crate::tools) const SEARCH_WORK_ITEMS: Entry = Entry {
         Parameter { required: false, description: "", ..projects::PROJECT },
         LIMIT,
     ],
+    scope: READ,
     action: Action::SearchWorkItems,
 };
 

@@ -2,60 +2,16 @@
 
 use std::io::{ErrorKind, Read, Write};
 
+use stack::wire::http2::{CONTINUATION, DATA, END, HEADERS, RESET, WHOLE, block, frame, greet, read_until};
+
 use super::Attacker;
 use crate::tls::{self, Connection, Wanted};
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const CONTINUATION: u8 = 9;
-
-/// Flags of HEADERS: the stream ends, the headers end.
-const END: u8 = 1;
-const WHOLE: u8 = 4;
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// Header lines as HPACK literals without indexing; none is longer than 126 bytes unless it has two bytes of length.
-fn block(lines: &[(&str, &str)]) -> Vec<u8> {
-    let text = |text: &str| {
-        let length = text.len();
-        let mut all = match length.checked_sub(127) {
-            None => vec![u8::try_from(length).unwrap()],
-            Some(more) => {
-                vec![127, u8::try_from(more % 128).unwrap() | 128, u8::try_from(more / 128).unwrap()]
-            }
-        };
-        all.extend(text.bytes());
-        all
-    };
-    lines.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
-}
 
 async fn open(attacker: &Attacker) -> Connection {
     let wanted = Wanted { protocols: &["h2"], ..Wanted::default() };
     let mut connection = tls::connect(&attacker.stack, wanted).await.unwrap();
-    connection.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-    connection.write_all(&frame(SETTINGS, 0, 0, &[])).unwrap();
+    greet(&mut connection).unwrap();
     connection
-}
-
-/// Reads frames until one of `kind` for `stream`; none when the other side closes first.
-fn read_until(connection: &mut Connection, kind: u8, stream: u32) -> Option<Vec<u8>> {
-    loop {
-        let mut head = [0; 9];
-        connection.read_exact(&mut head).ok()?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-        let mut payload = vec![0; usize::try_from(length).unwrap()];
-        connection.read_exact(&mut payload).ok()?;
-        if head[3] == kind && head[5..] == stream.to_be_bytes() {
-            return Some(payload);
-        }
-    }
 }
 
 /// Whether the other side closes. It says why, but a reset connection may lose that.
