@@ -28,6 +28,8 @@ use crate::{
     valkey::Valkey,
 };
 
+mod restart;
+
 /// How MCP clients reach the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {

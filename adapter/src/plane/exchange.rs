@@ -24,7 +24,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a request shows Plane. One of the two and never both: Plane stores the headers of requests with a key.
+/// What a request shows Plane. One of the two and never both.
 pub(super) enum Proof<'a> {
     /// To the public address, where the reverse proxy turns the token into an identity.
     SignedIn { id_token: &'a Secret, cookies: Option<&'a str> },

@@ -11,8 +11,8 @@ use crate::plane::shapes::project::State;
 pub(super) const LIST_STATES: Entry = Entry {
     name: "list_states",
     title: "List states",
-    description: "The workflow of a project: its states (statuses, board columns) in order, each with its group: backlog, \
-        unstarted, started, completed or cancelled.",
+    description: "The workflow of a project: the states (statuses, board columns) its work items can go through, in \
+        order, each with its group: backlog, unstarted, started, completed or cancelled.",
     parameters: &[workspaces::WORKSPACE_SLUG, projects::PROJECT],
     scope: READ,
     action: Action::ListStates,

@@ -71,3 +71,11 @@ fn every_tool_says_what_it_is_for() {
         assert!(!entry.title.is_empty() && !entry.description.contains("  "), "{}", entry.name);
     }
 }
+
+#[test]
+fn the_documentation_names_every_tool() {
+    let documented = include_str!("../../../docs/tools.md");
+    for entry in TOOLS {
+        assert!(documented.contains(&format!("`{}`", entry.name)), "docs/tools.md lacks {}", entry.name);
+    }
+}

@@ -23,8 +23,9 @@ pub(super) use search::{SEARCH_WORK_ITEMS, search};
 pub(super) const LIST_WORK_ITEMS: Entry = Entry {
     name: "list_work_items",
     title: "List work items",
-    description: "Work items (issues, tasks, bugs) of a project or the whole workspace, filtered, ordered and counted: who \
-        works on what, what is open, urgent, overdue, unassigned or in a sprint. A list means any of its values.",
+    description: "Work items (issues, tasks, bugs) of a project or the whole workspace, filtered, ordered and \
+        counted: how many and which are open, completed, waiting in a state, urgent, overdue, unassigned, planned \
+        for a cycle (sprint) or belong to a module; who works on what. A list means any of its values.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
         Parameter { required: false, description: "Absent: every project.", ..projects::PROJECT },

@@ -8,8 +8,11 @@
 )]
 
 mod attacks;
+mod clients;
 mod credentials;
 mod forward_auth;
 mod kubernetes;
 mod middlewares;
+mod replicas;
+mod rolling;
 mod same_user;

@@ -17,8 +17,9 @@ use crate::tools::{Action, Call, Code, Entry, Failure, READ, markdown, workspace
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
     name: "retrieve_work_item",
     title: "Retrieve a work item",
-    description: "Everything about one work item (issue, task, bug, ticket): description as Markdown, state, assignees, \
-        dates, cycle; on request its comments, links, history, blocking and other relations, files, sub-items.",
+    description: "Everything about one work item (issue, task, bug, ticket): its status, description as Markdown, \
+        assignees, dates, cycle; on request its comments, links, history, blocking and other relations, files, \
+        sub-items.",
     parameters: &[
         workspaces::WORKSPACE_SLUG,
         WORK_ITEM,
