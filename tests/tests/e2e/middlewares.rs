@@ -172,6 +172,15 @@ async fn a_header_that_oauth2_proxy_does_not_set_passes_without_the_pattern() {
     assert_eq!(seen(&arrived), ["admin", "bob"]);
     assert_eq!(seen(&shipped)[0], "engineering");
     assert_ne!(seen(&shipped)[1], "bob");
+    // The list alone is not enough, the pattern alone is; with neither, the client's word stands.
+    let list = "authResponseHeaders: [X-Auth-Request-User, X-Auth-Request-Email]";
+    let traefik = scene.with(list, "").await;
+    assert!(scene.as_alice(&traefik, ME, &forged).await.is("alice"));
+    let neither =
+        |text: String| text.replace(list, "").replace("authResponseHeadersRegex: \"^X-Auth-Request-\"", "");
+    let traefik = scene.chain.another_traefik(|settings| settings, neither).await.unwrap();
+    let arrived = scene.as_alice(&traefik, ME, &[("x-auth-request-email", "bob")]).await;
+    assert!(arrived.is("bob"), "{arrived:?}");
 }
 
 #[tokio::test]
