@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 from chart import MIDDLE, NEWEST, OLDEST, PROGRAMS, containers, find, kinds, pods, render
 
-CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1"}
+CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1", "monitoring.coreos.com/v1"}
 
 
 @pytest.mark.parametrize("kube", [OLDEST, MIDDLE, NEWEST])
