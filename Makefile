@@ -38,7 +38,7 @@ chart: ## Lint the Helm chart and render it with each of its example values
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote chromium conformance traefik oauth2-proxy provider cargo-deny
+	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

@@ -91,6 +91,8 @@ impl Server {
         let mut settings = OAuthSettings::new(ISSUER, vec![resource("/mcp"), resource("/other")]);
         settings.allowed_redirect_uris = patterns;
         settings.registrations_per_minute = 0;
+        settings.registrations_per_hour = 0;
+        settings.sign_ins_per_minute = 0;
         let document = Arc::new(Document::default());
         let documents = ClientDocuments::new(Vec::new(), Arc::clone(&document) as _, Arc::clone(&clock));
         let parts = Parts { store, vault, provider, verifier, tokens, keys, clock };

@@ -42,7 +42,7 @@ use crate::{
     vault::{Vault, VaultPolicy, index::Index},
 };
 
-/// How many records the in-memory store holds; above it the oldest go.
+/// How many records the in-memory store holds; above it new ones are refused.
 const MEMORY_RECORDS: usize = 100_000;
 
 /// How much longer than a dead replica's lock a request waits for its turn to refresh.
@@ -196,6 +196,8 @@ async fn assemble(config: Config, clock: &Arc<dyn Clock>, drain: Duration) -> Re
     let mut settings = oauth_settings(&config.server, &config.routes, config.oauth);
     settings.registrations_per_minute = config.limits.registrations_per_minute;
     settings.registrations_per_hour = config.limits.registrations_per_hour;
+    // A sign-in takes more than two requests: one address alone never finds its network over this.
+    settings.sign_ins_per_minute = config.limits.oauth_requests_per_minute.div_ceil(2);
     let parts = Parts {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),

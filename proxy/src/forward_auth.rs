@@ -68,8 +68,13 @@ impl ForwardAuth {
         if route.kind != RouteKind::Http && !shared.mcp_enabled.load(Ordering::Relaxed) {
             return Err(Error::Disabled);
         }
-        let credential =
-            authenticate::authenticate(headers, &route, &shared.tokens, shared.bearers.as_ref()).await?;
+        let credential = authenticate::authenticate(
+            headers,
+            &route,
+            (&shared.tokens, &shared.vault),
+            shared.bearers.as_ref(),
+        )
+        .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
         story.know(&identity);
         admit::check_person(&route, &identity, &shared.by_session)?;

@@ -38,6 +38,7 @@ mod metadata;
 mod opaque;
 mod pages;
 mod parameters;
+mod rates;
 mod records;
 mod redirect;
 mod register;
@@ -96,6 +97,8 @@ pub struct OAuthSettings {
     pub registrations_per_minute: u32,
     /// How many may each hour, and half of them from one network; 0 is without limit.
     pub registrations_per_hour: u32,
+    /// How many sign-ins one network may begin each minute, and ten networks together; 0 is without limit.
+    pub sign_ins_per_minute: u32,
     /// How long a session lives whatever happens: not above the validity of Cognito's refresh tokens.
     pub session_max: Duration,
     /// Does not ask a person again who approved the same for the same client in the same browser (`approvals`).
@@ -124,6 +127,7 @@ impl OAuthSettings {
             client_ttl: 90 * DAY,
             registrations_per_minute: 30,
             registrations_per_hour: 600,
+            sign_ins_per_minute: 60,
             session_max: 30 * DAY,
             remember_consent: true,
             relax_resource: false,
@@ -205,7 +209,8 @@ pub struct OAuthRequest {
 pub struct OAuth {
     settings: OAuthSettings,
     documents: Option<ClientDocuments>,
-    registrations: register::Registrations,
+    registrations: rates::Rates,
+    sign_ins: rates::Rates,
     records: records::Records,
     vault: Arc<Vault>,
     provider: Arc<dyn IdentityProvider>,
@@ -238,13 +243,26 @@ impl OAuth {
     #[must_use]
     pub fn new(mut settings: OAuthSettings, parts: Parts) -> Self {
         let Parts { store, vault, provider, verifier, tokens, keys, clock } = parts;
-        let registrations = register::Registrations::new(&settings, &store, &clock);
+        let registrations = rates::Rates::of_registrations(&settings, &store, &clock);
+        let sign_ins = rates::Rates::of_sign_ins(&settings, &store, &clock);
         let records = records::Records::new(store, Arc::clone(&keys));
         // A client whose refresh token still works is in use, however long it was silent, and also when one renewal of
         // its record failed.
         settings.client_ttl = settings.client_ttl.max(settings.refresh_token.saturating_mul(2));
         let documents = None;
-        Self { settings, documents, registrations, records, vault, provider, verifier, tokens, keys, clock }
+        Self {
+            settings,
+            documents,
+            registrations,
+            sign_ins,
+            records,
+            vault,
+            provider,
+            verifier,
+            tokens,
+            keys,
+            clock,
+        }
     }
 
     /// Takes clients that are known by a document of theirs, beside those that register.

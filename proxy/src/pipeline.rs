@@ -195,9 +195,13 @@ impl Pipeline {
             return Err(Error::Disabled);
         }
         // Before any question of method or media type: a client without a token must be told where to get one.
-        let credential =
-            authenticate::authenticate(&parts.headers, &route, &shared.tokens, shared.bearers.as_ref())
-                .await?;
+        let credential = authenticate::authenticate(
+            &parts.headers,
+            &route,
+            (&shared.tokens, &shared.vault),
+            shared.bearers.as_ref(),
+        )
+        .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
         story.know(&identity);
         let (method, headers) = (&parts.method, &parts.headers);

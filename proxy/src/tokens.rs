@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use service::{Clock, Secret};
 
 use crate::keys::KeyRing;
+use crate::limits::{Limiter, Rate};
 use crate::terms::{ClientId, Resource, Scopes, SessionId};
+use crate::vault::{Vault, VaultError};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,8 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 const TOKEN_TYPE: &str = "at+jwt";
 /// How far past `exp` a token is still taken. We are the issuer, so only our replicas' clocks can differ.
 const LEEWAY_SECONDS: u64 = 5;
+/// How often a minute, and at once, the vault is asked for a token whose key is missing: strangers can make such tokens up.
+const LOOKS_FOR_A_KEY: (u32, u32) = (600, 60);
 
 /// What an access token is issued for.
 #[derive(Debug, Clone)]
@@ -124,6 +128,7 @@ pub struct AccessTokens {
     signing: Key,
     older: Vec<Key>,
     validation: Validation,
+    looks: Limiter,
 }
 
 struct Key {
@@ -171,7 +176,9 @@ impl AccessTokens {
         validation.validate_aud = false;
         validation.set_required_spec_claims::<&str>(&[]);
         let signing = all.next().expect("a key ring is never empty");
-        Self { issuer: issuer.into(), clock, signing, older: all.collect(), validation }
+        let (rate, at_once) = LOOKS_FOR_A_KEY;
+        let looks = Limiter::new(Rate::per_minute(rate, at_once), Arc::clone(&clock));
+        Self { issuer: issuer.into(), clock, signing, older: all.collect(), validation, looks }
     }
 
     /// Signs a token.
@@ -197,6 +204,34 @@ impl AccessTokens {
         };
         let raw = jsonwebtoken::encode(&header, &claims, &self.signing.sign).expect("claims are plain JSON");
         Secret::new(raw)
+    }
+
+    /// [`AccessTokens::verify`], except that a key which is missing is our fault: a token that names a session which does
+    /// not open either is not refused.
+    ///
+    /// # Errors
+    /// [`VaultError::Unavailable`] for such a token. Inside, the first reason why the token is not a valid one of ours.
+    pub async fn checked(
+        &self,
+        raw: &str,
+        vault: &Vault,
+    ) -> Result<Result<AccessClaims, TokenRefused>, VaultError> {
+        let verified = self.verify(raw);
+        if let Err(TokenRefused::UnknownKey) = verified
+            && let Some(sid) = self.claimed_session(raw)
+            && let Err(down @ VaultError::Unavailable { .. }) = vault.open(&sid).await
+        {
+            return Err(down);
+        }
+        Ok(verified)
+    }
+
+    /// The session that a token names which nobody has verified; none when it says itself that it is not good here.
+    fn claimed_session(&self, raw: &str) -> Option<SessionId> {
+        let payload = URL_SAFE_NO_PAD.decode(raw.split('.').nth(1)?).ok()?;
+        let claims: WireClaims = serde_json::from_slice(&payload).ok()?;
+        let good = claims.iss == self.issuer && claims.exp > self.clock.unix();
+        (good && self.looks.check("").is_ok()).then_some(claims.sid)
     }
 
     /// Verifies everything but the audience, which only the caller knows: see [`AccessClaims::resource`].

@@ -50,6 +50,8 @@ pub struct Adapter {
     pub program: Program,
     /// The URL of its MCP endpoint.
     pub endpoint: String,
+    /// Its configuration file as started.
+    pub settings: Settings,
 }
 
 impl Adapter {
@@ -60,6 +62,6 @@ impl Adapter {
     pub async fn start(settings: &Settings) -> Outcome<Self> {
         let program = Program::start(Kind::Adapter, settings, &BTreeMap::new()).await?;
         let endpoint = format!("http://{}/mcp", program.public());
-        Ok(Self { program, endpoint })
+        Ok(Self { program, endpoint, settings: settings.clone() })
     }
 }

@@ -16,6 +16,9 @@ use crate::{
     trouble::{Outcome, Trouble, While},
 };
 
+mod steady;
+pub use steady::{Seen, Steady};
+
 /// Between two requests of one session, so that the machine has time for the servers too.
 const BREATH: Duration = Duration::from_millis(20);
 

@@ -1,11 +1,15 @@
 //! A real oauth2-proxy as Traefik's ForwardAuth service, set up as teams run it with Cognito before Plane.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     chain::shipped,
     ports::free_port,
     process::{Process, tool},
+    provider::Pool,
     scratch::Scratch,
     settings::Settings,
     trouble::{Outcome, While},
@@ -30,10 +34,22 @@ pub struct OAuth2Proxy {
     /// The program.
     pub process: Process,
     port: u16,
+    config: PathBuf,
     _scratch: Scratch,
 }
 
 impl Setup {
+    /// What it is told about a pool, for a Plane that browsers find at `plane_url`.
+    #[must_use]
+    pub fn new(pool: &Pool, plane_url: &str) -> Self {
+        Self {
+            issuer: pool.issuer.clone(),
+            client_id: pool.client_id.clone(),
+            client_secret: pool.client_secret.clone(),
+            redirect_url: format!("{plane_url}/oauth2/callback"),
+        }
+    }
+
     /// The shipped configuration file with these values.
     ///
     /// # Errors
@@ -60,18 +76,19 @@ impl OAuth2Proxy {
         let (port, scratch) = (free_port()?, Scratch::new("oauth2-proxy")?);
         let mut settings = setup.settings(port)?;
         change(&mut settings);
-        let file = scratch.write("oauth2-proxy.cfg", settings.text())?;
-        let arguments = [format!("--config={}", file.display())];
-        let program = tool("oauth2-proxy", "OAUTH2_PROXY")?;
-        let mut process = Process::start("oauth2-proxy", program.as_os_str(), arguments, &BTreeMap::new())?;
-        let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
-        let url = format!("http://127.0.0.1:{port}/ping");
-        process
-            .wait_for("ready", async |_| {
-                http.get(&url).send().await.ok().filter(|answer| answer.status().is_success()).map(|_| ())
-            })
-            .await?;
-        Ok(Self { process, port, _scratch: scratch })
+        let config = scratch.write("oauth2-proxy.cfg", settings.text())?;
+        let process = launch(port, &config).await?;
+        Ok(Self { process, port, config, _scratch: scratch })
+    }
+
+    /// Stops it and starts it again as it was.
+    ///
+    /// # Errors
+    /// When it does not stop, or does not come up.
+    pub async fn restart(&mut self) -> Outcome {
+        self.process.stop().await?;
+        self.process = launch(self.port, &self.config).await?;
+        Ok(())
     }
 
     /// Where it listens: `http://127.0.0.1:PORT`.
@@ -79,4 +96,18 @@ impl OAuth2Proxy {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+}
+
+async fn launch(port: u16, config: &Path) -> Outcome<Process> {
+    let arguments = [format!("--config={}", config.display())];
+    let program = tool("oauth2-proxy", "OAUTH2_PROXY")?;
+    let mut process = Process::start("oauth2-proxy", program.as_os_str(), arguments, &BTreeMap::new())?;
+    let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
+    let url = format!("http://127.0.0.1:{port}/ping");
+    process
+        .wait_for("ready", async |_| {
+            http.get(&url).send().await.ok().filter(|answer| answer.status().is_success()).map(|_| ())
+        })
+        .await?;
+    Ok(process)
 }

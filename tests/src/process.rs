@@ -227,6 +227,15 @@ impl Process {
         }
     }
 
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// When it is gone already, or still there after [`PATIENCE`].
+    pub async fn stop(&mut self) -> Outcome<ExitStatus> {
+        self.signal("TERM")?;
+        self.wait_ended().await
+    }
+
     /// Kills it at once and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();

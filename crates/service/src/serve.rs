@@ -102,6 +102,16 @@ pub struct Limits {
     pub streams: u32,
     /// How long running requests may go on after the shutdown; then they are cut.
     pub drain: Duration,
+    /// How long after the shutdown a connection that is idle stays open, at most half of `drain`: a peer that does not know
+    /// yet, such as a load balancer, may just be sending a request on it, which HTTP/1 does not let it repeat. It is
+    /// answered with `Connection: close`.
+    pub linger: Duration,
+}
+
+impl Limits {
+    fn lingers(&self) -> Duration {
+        self.linger.min(self.drain / 2)
+    }
 }
 
 impl Default for Limits {
@@ -115,6 +125,7 @@ impl Default for Limits {
             connections: 10_000,
             streams: 128,
             drain: Duration::from_secs(25),
+            linger: Duration::from_secs(1),
         }
     }
 }
@@ -126,8 +137,8 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves until `shutdown`, then drains: no new connection, running requests end, and what runs for longer than
-/// [`Limits::drain`] is cut. `make_handler` is called once on each thread, inside its runtime. Dropping the future
+/// Serves until `shutdown`, then drains: no new connection, requests that run or are on their way on a connection there is
+/// end, and what runs for longer than [`Limits::drain`] is cut. `make_handler` is called once on each thread, inside its runtime. Dropping the future
 /// shuts down as well.
 ///
 /// A task that a handler spawns lives on the thread's runtime and ends with it after the drain; spawn one that must

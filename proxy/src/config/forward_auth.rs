@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{found::Found, raw};
+use super::{Server, found::Found, raw};
 use crate::limits::TrustedProxies;
 
 /// The listener that Traefik's ForwardAuth middleware asks.
@@ -15,7 +15,11 @@ pub struct ForwardAuth {
 }
 
 /// None: there is no such listener, which is the default.
-pub(super) fn resolve(raw: &raw::ForwardAuth, found: &mut Found) -> Option<ForwardAuth> {
+pub(super) fn resolve(
+    raw: &raw::ForwardAuth,
+    server: Option<&Server>,
+    found: &mut Found,
+) -> Option<ForwardAuth> {
     let mut trusted_proxies = TrustedProxies::none();
     for (index, text) in raw.trusted_proxies.iter().enumerate() {
         found.check(&format!("forward_auth.trusted_proxies[{index}]"), trusted_proxies.add(text));
@@ -30,5 +34,11 @@ pub(super) fn resolve(raw: &raw::ForwardAuth, found: &mut Found) -> Option<Forwa
         let missing = "is missing: the addresses Traefik asks from, such as 10.0.0.7 or 10.42.0.0/16; nobody else is answered";
         found.say("forward_auth.trusted_proxies", missing);
     }
-    Some(ForwardAuth { listen: found.address("forward_auth.listen", &raw.listen)?, trusted_proxies })
+    let listen = found.address("forward_auth.listen", &raw.listen)?;
+    // Listeners of one address share its connections (`SO_REUSEPORT`) instead of failing.
+    let taken = server.is_some_and(|server| [server.listen, server.admin_listen].contains(&listen));
+    if taken && listen.port() != 0 {
+        found.say("forward_auth.listen", "must differ from server.listen and server.admin_listen");
+    }
+    Some(ForwardAuth { listen, trusted_proxies })
 }

@@ -43,7 +43,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let tls = tls(&raw.tls, &mut found);
     let routes = routes(raw, server.as_ref(), &mut found);
     let upstream = upstream(&raw.upstream, &mut found);
-    let forward_auth = forward_auth::resolve(&raw.forward_auth, &mut found);
+    let forward_auth = forward_auth::resolve(&raw.forward_auth, server.as_ref(), &mut found);
     let cognito = cognito(&raw.cognito, server.as_ref(), &mut found);
     let oauth = grants(&raw.oauth, &mut found);
     let client_documents = client_documents::resolve(&raw.client_documents, &mut found);
@@ -196,6 +196,8 @@ fn route(
             None
         }
     };
+    // Traefik never asks about API keys: there is nothing to swap them for.
+    let only_asked = only_asked && kind != Some(RouteKind::ApiKey);
     let upstream = if only_asked { Some(None) } else { upstream_of(raw, at, found).map(Some) };
     let scopes = found.check(&format!("{at}.scopes"), Scopes::parse(&raw.scopes.join(" ")));
     let timeout = found.seconds(&format!("{at}.timeout_seconds"), raw.timeout_seconds, 1, 3600);

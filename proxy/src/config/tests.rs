@@ -192,3 +192,55 @@ fn hosts_of_client_documents_are_names_and_the_defaults_are_strict() {
     let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["client_documents.allowed_hosts[1]", "client_documents.ca_file"], "{problems}");
 }
+
+#[test]
+fn forward_auth_has_an_address_of_its_own_and_answers_nobody_by_default() {
+    let with = |listen: &str, trusted: &str| {
+        load(&format!("{GOOD}\n[forward_auth]\nlisten = {listen:?}\ntrusted_proxies = [{trusted}]\n"), &[])
+    };
+    assert!(load(GOOD, &[]).unwrap().forward_auth.is_none());
+    let config = with("127.0.0.1:8081", "\"10.0.0.7\"").unwrap().forward_auth.unwrap();
+    assert!(config.trusted_proxies.holds([10, 0, 0, 7].into()));
+    assert!(!config.trusted_proxies.holds([127, 0, 0, 1].into()));
+    let raw = raw::Server::default();
+    for (listen, trusted, key) in [
+        ("127.0.0.1:8081", "", "forward_auth.trusted_proxies"),
+        ("127.0.0.1:8081", "\"0.0.0.0/0\"", "forward_auth.trusted_proxies[0]"),
+        ("", "\"10.0.0.7\"", "forward_auth.trusted_proxies"),
+        ("nowhere", "\"10.0.0.7\"", "forward_auth.listen"),
+        // Sockets of the same port share its connections: some of the public's would come here.
+        (raw.listen.as_str(), "\"10.0.0.7\"", "forward_auth.listen"),
+        (raw.admin_listen.as_str(), "\"10.0.0.7\"", "forward_auth.listen"),
+    ] {
+        let problems = with(listen, trusted).unwrap_err();
+        assert!(problems.iter().any(|problem| problem.key == key), "{listen} {trusted}: {problems}");
+    }
+}
+
+#[test]
+fn a_route_without_upstream_is_one_that_traefik_asks_about() {
+    let route = |kind: &str| format!("{GOOD}\n[[routes]]\npath = \"/more\"\nkind = {kind:?}\n");
+    let asked = "\n[forward_auth]\nlisten = \"127.0.0.1:8081\"\ntrusted_proxies = [\"10.0.0.7\"]\n";
+    let upstream = |loaded: Result<Config, Problems>| match loaded {
+        Ok(config) => config.routes.iter().any(|route| route.path == "/more" && route.upstream.is_none()),
+        Err(problems) => {
+            assert!(problems.iter().all(|problem| problem.key == "routes[2].upstream"), "{problems}");
+            false
+        }
+    };
+    for (kind, passes) in [("mcp", true), ("http", true), ("api-key", false)] {
+        assert_eq!(upstream(load(&format!("{}{asked}", route(kind)), &[])), passes, "{kind}");
+        assert!(!upstream(load(&route(kind), &[])), "{kind}");
+    }
+}
+
+#[test]
+fn tokens_of_a_pool_are_taken_under_both_of_its_issuer_names() {
+    let other = "https://issuer-cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI";
+    let text = GOOD.replace("client_id =", &format!("additional_issuers = [{other:?}]\nclient_id ="));
+    let config = load(&text, &[]).unwrap();
+    let issuers: Vec<&str> = config.cognito.issuers.iter().map(cognito::Issuer::as_str).collect();
+    assert_eq!(issuers, ["https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI", other]);
+    let wrong = load(&text.replace("issuer-cognito-idp.eu", "ISSUER-cognito-idp.eu"), &[]).unwrap_err();
+    assert!(wrong.iter().all(|problem| problem.key == "cognito.additional_issuers[0]"), "{wrong}");
+}

@@ -74,7 +74,8 @@ impl OAuth {
             && self.need_not_ask(request, &asked, (browser, &transaction)).await
         {
             let back = transaction.redirect().map(Box::new).map_err(Refusal::Page)?;
-            let onward = self.send_to_cognito(browser, transaction, Consent::Remembered).await;
+            let onward =
+                self.send_to_cognito(browser, transaction, (Consent::Remembered, request.client)).await;
             return onward.map_err(|error| Refusal::Redirect(back, error));
         }
         let browser = browser.unwrap_or_else(Browser::new);

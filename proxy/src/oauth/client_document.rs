@@ -154,12 +154,15 @@ pub struct LoadError(Box<dyn std::error::Error + Send + Sync>);
 pub struct ClientDocuments {
     allowed_hosts: Vec<HostPattern>,
     fetch: Arc<dyn FetchDocument>,
+    /// By host; a client whose document was good before counts for itself.
     per_host: Limiter,
     /// By network and host.
     per_network: Limiter,
     places: Arc<Places>,
     clock: Arc<dyn Clock>,
     known: Cache<ClientId, Known>,
+    /// Whose document was good once.
+    good: Cache<ClientId, ()>,
 }
 
 /// A document that was found good.
@@ -187,6 +190,7 @@ impl ClientDocuments {
             places: Arc::default(),
             clock,
             known: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
+            good: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
         }
     }
 
@@ -283,7 +287,9 @@ impl ClientDocuments {
         let place = self.places.take(asker, self.names(url.host())).ok_or(DocumentError::TooOften)?;
         let network_and_host = format!("{} {}", asker.network(), url.host());
         self.per_network.check(&network_and_host).map_err(|_| DocumentError::TooOften)?;
-        self.per_host.check(url.host()).map_err(|_| DocumentError::TooOften)?;
+        // Strangers who ask for what a host does not have cannot keep a client from being fetched that was good before.
+        let counted = if self.good.contains_key(id) { id.as_str() } else { url.host() };
+        self.per_host.check(counted).map_err(|_| DocumentError::TooOften)?;
         let fetched = self.fetch.fetch(url.url(), place).await.and_then(|fetched| {
             let client = described(id, &fetched.body, self.clock.unix())?;
             Ok(Known {
@@ -292,7 +298,10 @@ impl ClientDocuments {
             })
         });
         match &fetched {
-            Ok(_) => tracing::info!(client.id = %id, "client document read"),
+            Ok(_) => {
+                self.good.insert(id.clone(), ()).await;
+                tracing::info!(client.id = %id, "client document read");
+            }
             Err(error) => tracing::info!(client.id = %id, %error, "client document refused"),
         }
         fetched

@@ -13,6 +13,7 @@ use super::parameters::Parameters;
 use super::reply::{Answer, Refusal, Reply};
 use super::{OAuth, OAuthRequest};
 use crate::keys::Purpose;
+use crate::limits::ClientAddress;
 use crate::provider::SignIn;
 use crate::store::names;
 
@@ -58,7 +59,7 @@ impl OAuth {
         let back = transaction.redirect().map(Box::new).map_err(Refusal::Page)?;
         match form.value("decision") {
             Some("approve") => self
-                .send_to_cognito(&browser, transaction, Consent::Given)
+                .send_to_cognito(&browser, transaction, (Consent::Given, request.client))
                 .await
                 .map_err(|error| Refusal::Redirect(back, error)),
             Some("deny") => {
@@ -112,8 +113,10 @@ impl OAuth {
         &self,
         browser: &Browser,
         transaction: Transaction,
-        consent: Consent,
+        (consent, by): (Consent, ClientAddress),
     ) -> Result<Reply, OAuthError> {
+        // Anybody has a browser and can press the button of the page, again and again.
+        self.sign_ins.check(by).await?;
         // base64url: Cognito breaks on a state that looks like URL-encoded JSON.
         let (state, nonce, verifier) = (opaque::<32>(), opaque::<32>(), opaque::<32>());
         let code_challenge = fingerprint(&verifier);

@@ -102,7 +102,7 @@ impl OAuth {
     }
 
     async fn active_access_token(&self, text: &str) -> Result<Option<Active>, OAuthError> {
-        let Ok(claims) = self.tokens.verify(text) else { return Ok(None) };
+        let Ok(claims) = self.tokens.checked(text, &self.vault).await? else { return Ok(None) };
         let Some(session) = self.living(&claims.sid).await? else { return Ok(None) };
         let is_its_own = session.client == claims.client
             && session.user.subject == claims.subject

@@ -20,10 +20,6 @@ const MAX_REDIRECT_BYTES: usize = 4096;
 /// Longest name that is kept, in characters; the rest is cut off.
 const MAX_NAME_CHARS: usize = 200;
 
-mod rates;
-
-pub(super) use rates::Registrations;
-
 /// What a client asks for. Members we do not know are ignored (RFC 7591 section 2).
 #[derive(Debug, Deserialize)]
 struct Registration {

@@ -30,7 +30,7 @@ impl OAuth {
         if let Some(token) = RefreshToken::parse(text) {
             return self.revoke_refresh_token(&client, &token).await;
         }
-        match self.tokens.verify(text) {
+        match self.tokens.checked(text, &self.vault).await? {
             Ok(claims) if claims.client == client.id => {
                 self.end_family(&claims.sid, EndReason::SignedOut).await
             }

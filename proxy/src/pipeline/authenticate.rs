@@ -12,6 +12,7 @@ use crate::{
     error::Error,
     terms::Resource,
     tokens::{AccessClaims, AccessTokens, TokenRefused},
+    vault::Vault,
 };
 
 /// A bearer that was checked as far as it can be without asking anybody.
@@ -70,18 +71,19 @@ impl Bearers {
 /// Finds and checks the bearer; `bearers` where Cognito's own tokens are taken.
 ///
 /// # Errors
-/// [`Error::SeveralCredentials`], [`Error::NoToken`], [`Error::InvalidToken`]; [`Error::Unavailable`] without Cognito's keys.
+/// [`Error::SeveralCredentials`], [`Error::NoToken`], [`Error::InvalidToken`]; [`Error::Unavailable`] without the
+/// keys, Cognito's or ours.
 pub async fn authenticate(
     headers: &HeaderMap,
     route: &Route,
-    tokens: &AccessTokens,
+    (tokens, vault): (&AccessTokens, &Vault),
     bearers: Option<&Bearers>,
 ) -> Result<Credential, Error> {
     let bearer = bearer(headers)?;
     if route.kind == RouteKind::ApiKey {
         return api_key(bearer);
     }
-    match (tokens.verify(bearer), bearers) {
+    match (tokens.checked(bearer, vault).await?, bearers) {
         // A token is good for the one resource it was asked for (RFC 8707 section 2).
         (Ok(claims), _) if claims.resource != route.resource => Err(Error::InvalidToken("wrong_resource")),
         (Ok(claims), _) => Ok(Credential::Token(claims)),

@@ -7,8 +7,11 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod clients;
 mod credentials;
 mod forward_auth;
 mod kubernetes;
 mod middlewares;
+mod replicas;
+mod rolling;
 mod same_user;

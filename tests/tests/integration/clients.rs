@@ -8,6 +8,8 @@ use stack::{
     stack::{Stack, Store},
 };
 
+use crate::sign_in::TOOLS;
+
 /// A driver gives up by itself before this.
 const DRIVE: Duration = Duration::from_secs(150);
 
@@ -49,7 +51,7 @@ pub(crate) async fn drive_against(stack: &Stack, python: &str, script: &str, mor
 pub(crate) fn assert_all_steps(stack: &Stack, outcome: &Value) {
     assert_eq!(outcome["user"], "alice", "{outcome:#}");
     assert_eq!(outcome["me"]["email"], "alice@example.com", "{outcome:#}");
-    assert_eq!(outcome["tools"].as_array().unwrap().len(), 6, "{outcome:#}");
+    assert_eq!(outcome["tools"].as_array().unwrap().len(), TOOLS.len(), "{outcome:#}");
     assert_eq!(outcome["refreshed"], true, "{outcome:#}");
     assert_eq!(stack.plane.users_seen().len(), 1, "{:?}", stack.plane.users_seen());
 }

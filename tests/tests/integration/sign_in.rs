@@ -6,11 +6,22 @@ use stack::{
     stack::Stack,
 };
 
-const TOOLS: [&str; 6] = [
+pub(crate) const TOOLS: [&str; 17] = [
     "get_me",
+    "list_activity",
+    "list_comments",
+    "list_cycles",
+    "list_intake",
+    "list_labels",
+    "list_members",
+    "list_modules",
     "list_projects",
+    "list_states",
     "list_work_items",
     "list_workspaces",
+    "retrieve_cycle",
+    "retrieve_module",
+    "retrieve_project",
     "retrieve_work_item",
     "search_work_items",
 ];

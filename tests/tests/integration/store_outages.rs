@@ -8,6 +8,8 @@ use stack::{
     stack::{Stack, Store},
 };
 
+use crate::sign_in::TOOLS;
+
 /// Probes until the status is `status`.
 async fn wait_for_status(session: &SignedIn, status: u16) -> Answer {
     let started = Instant::now();
@@ -54,7 +56,7 @@ async fn a_session_works_through_a_second_proxy() {
     assert_eq!(me["email"], "alice@example.com");
     session.refresh().await.unwrap();
     session.client = session.client.through(&stack.proxies[0].origin).unwrap();
-    assert_eq!(session.tools(Era::Modern).await.unwrap().len(), 6);
+    assert_eq!(session.tools(Era::Modern).await.unwrap().len(), TOOLS.len());
 }
 
 #[tokio::test]
@@ -79,7 +81,7 @@ async fn revocation_at_one_proxy_is_known_to_the_other_at_once() {
     let session = stack.sign_in("alice").await.unwrap();
     let mut elsewhere = session.clone();
     elsewhere.client = session.client.through(&stack.proxies[1].origin).unwrap();
-    assert_eq!(elsewhere.tools(Era::Modern).await.unwrap().len(), 6);
+    assert_eq!(elsewhere.tools(Era::Modern).await.unwrap().len(), TOOLS.len());
     session.revoke().await.unwrap().expect_status(200).unwrap();
     wait_for_status(&elsewhere, 401).await;
 }

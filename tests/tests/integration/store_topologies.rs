@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use stack::{
     client::{Answer, Era, SignedIn},
@@ -203,4 +204,32 @@ async fn keys_are_rotated_without_a_sign_out_and_the_status_tells_when_the_old_o
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_is_alice(&session).await;
+}
+
+#[tokio::test]
+async fn a_proxy_without_the_key_is_503_with_a_loud_log_and_signs_nobody_out() {
+    let mut stack = impatient().store(Store::Valkey).start().await.unwrap();
+    let mut session = stack.sign_in("alice").await.unwrap();
+    let mut settings = stack.proxies[0].settings.clone();
+    settings.set("server.listen", format!("127.0.0.1:{}", free_port().unwrap()));
+    let mut environment = stack.environment();
+    environment.insert("PROXY_VAULT__KEYS".to_owned(), fresh_key("other").unwrap());
+    let without = Proxy::start(settings, &environment).await.unwrap();
+    let elsewhere = session.client.through(&without.origin).unwrap();
+
+    assert_unavailable(&elsewhere.probe(&session.tokens.access).await.unwrap());
+    let logged = without.program.log().text();
+    assert!(logged.contains("a stored session cannot be opened: was a key removed too early?"), "{logged}");
+    // A token of a session that is not there is only made up.
+    let mut parts: Vec<String> = session.tokens.access.split('.').map(str::to_owned).collect();
+    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&parts[1]).unwrap()).unwrap();
+    claims["sid"] = json!(claims["sid"].as_str().unwrap().chars().rev().collect::<String>());
+    parts[1] = URL_SAFE_NO_PAD.encode(claims.to_string());
+    assert_eq!(elsewhere.probe(&parts.join(".")).await.unwrap().status, 401);
+
+    assert_is_alice(&session).await;
+    session.refresh().await.unwrap();
+    assert_is_alice(&session).await;
+    stack.valkey.as_mut().unwrap().stop();
+    assert_unavailable(&elsewhere.probe(&session.tokens.access).await.unwrap());
 }

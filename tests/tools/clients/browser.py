@@ -13,6 +13,7 @@ import http.cookiejar
 import os
 import ssl
 import sys
+import time
 import traceback
 import urllib.error
 import urllib.parse
@@ -145,12 +146,24 @@ class Browser:
         raise SignInFailed(f"no form to fill at {url.split('?')[0]}: {' | '.join(page.text)[:300]}")
 
 
+def call_back(browser, url):
+    """Visits the client, some of which listen a moment after they opened the browser."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return browser.open(url)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def main():
     log = os.environ.get("EDGE_BROWSER_LOG", os.devnull)
     try:
         browser = Browser(os.environ["EDGE_BROWSER_CA"])
         callback = browser.sign_in(sys.argv[1], os.environ["EDGE_BROWSER_USER"], os.environ["EDGE_BROWSER_PASSWORD"])
-        status, _, _ = browser.open(callback)
+        status, _, _ = call_back(browser, callback)
         outcome = f"callback answered {status}\n"
     except Exception:
         outcome = traceback.format_exc()

@@ -17,6 +17,8 @@ import tempfile
 import threading
 import time
 
+from revocation import revoke
+
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = HERE.parents[2] / "target" / "tools"
 LEGACY_VERSION = "2025-11-25"
@@ -112,9 +114,9 @@ def refresh(remote, me):
     path = remote.stored("tokens.json")
     before = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**before, "expires_at": 1}), encoding="utf-8")
-    again = decoded(remote.call("tools/call", {"name": "get_me", "arguments": {}}))
+    again = me_of(remote)
     after = json.loads(path.read_text(encoding="utf-8"))
-    sign_ins = len((remote.folder / "browser.log").read_text(encoding="utf-8").splitlines())
+    sign_ins = sign_ins_of(remote.folder)
     return {
         "refreshed": after["access_token"] != before["access_token"] and sign_ins == 1,
         "rotated": after.get("refresh_token") != before.get("refresh_token"),
@@ -123,12 +125,34 @@ def refresh(remote, me):
     }
 
 
-def run(remote, options):
+def me_of(remote):
+    return decoded(remote.call("tools/call", {"name": "get_me", "arguments": {}}))
+
+
+def sign_ins_of(folder):
+    return len((folder / "browser.log").read_text(encoding="utf-8").splitlines())
+
+
+def sign_in_again(remote, options, me):
+    """Has the session ended behind mcp-remote's back, calls again, and proves that it went through the browser for that."""
+    tokens = json.loads(remote.stored("tokens.json").read_text(encoding="utf-8"))
+    client = json.loads(remote.stored("client_info.json").read_text(encoding="utf-8"))
+    before = sign_ins_of(remote.folder)
+    revoke(options.url, options.ca, client["client_id"], tokens["refresh_token"])
+    return {"signed_in_again": me_of(remote) == me and sign_ins_of(remote.folder) == before + 1}
+
+
+def start(remote):
     capabilities = {"protocolVersion": LEGACY_VERSION, "capabilities": {}}
     started = remote.call("initialize", {**capabilities, "clientInfo": {"name": "edge-test", "version": "0"}})
     remote.send({"method": "notifications/initialized"})
+    return started
+
+
+def run(remote, options):
+    started = start(remote)
     tools = sorted(tool["name"] for tool in remote.call("tools/list")["tools"])
-    me = decoded(remote.call("tools/call", {"name": "get_me", "arguments": {}}))
+    me = me_of(remote)
     client = json.loads(remote.stored("client_info.json").read_text(encoding="utf-8"))
     outcome = {
         "client": "mcp-remote",
@@ -138,7 +162,11 @@ def run(remote, options):
         "tools": tools,
         "registered": bool(client.get("client_id")),
     }
-    return outcome | (refresh(remote, me) if options.refresh else {})
+    if options.refresh:
+        outcome |= refresh(remote, me)
+    if options.revoke:
+        outcome |= sign_in_again(remote, options, me)
+    return outcome
 
 
 def main():
@@ -148,6 +176,7 @@ def main():
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
     parser.add_argument("--refresh", action="store_true", help="force a token refresh and call again")
+    parser.add_argument("--revoke", action="store_true", help="end the session at the server, and call again")
     parser.add_argument("--node", default=os.environ.get("NODE", str(TOOLS / "bin" / "node")))
     default = TOOLS / "node" / "node_modules" / "mcp-remote" / "dist" / "proxy.js"
     parser.add_argument("--mcp-remote", default=os.environ.get("MCP_REMOTE", str(default)))
@@ -165,7 +194,7 @@ def main():
         finally:
             remote.close()
     print(json.dumps(outcome))
-    return 0 if outcome.get("refreshed", True) else 1
+    return 0 if outcome.get("refreshed", True) and outcome.get("signed_in_again", True) else 1
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The official Python MCP SDK against the edge: discovery, registration, consent, sign-in, tools, refresh.
+"""The official Python MCP SDK against the edge: discovery, registration, consent, sign-in, tools, refresh,
+and, after its session was ended at the server, sign-in again.
 
 Prints one JSON line with what it saw and exits 0; on any failure prints {"error": …} and exits 1.
 Run it with the virtual environment's interpreter (target/tools/python/bin/python).
@@ -23,6 +24,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from pydantic import AnyUrl
 
 from browser import Browser
+from revocation import revoke
 
 ERAS = {"auto": "auto", "modern": "2026-07-28", "legacy": "legacy"}
 
@@ -78,10 +80,11 @@ def listed(answer):
     return next((value for value in answer.values() if isinstance(value, list)), [])
 
 
-def provider(options, storage, browser):
+def provider(options, storage, browser, sign_ins):
     pending = {}
 
     async def redirect(url):
+        sign_ins.append(url)
         # The browser blocks; the SDK's event loop must not.
         pending["callback"] = await asyncio.to_thread(browser.sign_in, url, options.user, options.password)
 
@@ -112,9 +115,20 @@ async def refresh(client, oauth, storage, exchange, me):
     }
 
 
+async def sign_in_again(client, options, storage, sign_ins, me):
+    """Has the session ended behind the SDK's back, calls again, and proves that it went through the browser for that."""
+    before, known = len(sign_ins), storage.client.client_id
+    await asyncio.to_thread(revoke, options.url, options.ca, known, storage.tokens.refresh_token)
+    again = decoded(await client.call_tool("get_me", {}))
+    return {
+        "signed_in_again": len(sign_ins) == before + 1 and again == me,
+        "registered_again": storage.client.client_id != known,
+    }
+
+
 async def run(options):
-    storage, exchange, browser = MemoryStorage(), Exchange(), Browser(options.ca)
-    oauth = provider(options, storage, browser)
+    storage, exchange, browser, sign_ins = MemoryStorage(), Exchange(), Browser(options.ca), []
+    oauth = provider(options, storage, browser, sign_ins)
     http = httpx2.AsyncClient(
         auth=oauth,
         verify=ssl.create_default_context(cafile=options.ca),
@@ -139,6 +153,8 @@ async def run(options):
         }
         if options.refresh:
             outcome |= await refresh(client, oauth, storage, exchange, me)
+        if options.revoke:
+            outcome |= await sign_in_again(client, options, storage, sign_ins, me)
     return outcome | {"requests": exchange.lines, "browser": browser.visited}
 
 
@@ -158,6 +174,7 @@ def main():
     parser.add_argument("--workspace", help="workspace slug for list_projects, where none is configured")
     parser.add_argument("--era", choices=sorted(ERAS), default="auto", help="which protocol to speak")
     parser.add_argument("--refresh", action="store_true", help="force a token refresh and call again")
+    parser.add_argument("--revoke", action="store_true", help="end the session at the server, and call again")
     parser.add_argument("--redirect-uri", default="http://127.0.0.1:8765/callback", help="never visited")
     parser.add_argument("--client-metadata-url", help="where a document describes the client, instead of registering")
     options = parser.parse_args()
@@ -169,7 +186,7 @@ def main():
         print(json.dumps({"error": f"{type(cause).__name__}: {cause}"}))
         return 1
     print(json.dumps(outcome))
-    return 0 if outcome.get("refreshed", True) else 1
+    return 0 if outcome.get("refreshed", True) and outcome.get("signed_in_again", True) else 1
 
 
 if __name__ == "__main__":

@@ -106,6 +106,9 @@ async fn a_key_of_one_issuer_does_not_verify_anothers_token() {
     let header = json!({ "kid": "only-there", "alg": "RS256" });
     let right = sign(key(2), &unsigned(&header, &with(id_claims(), json!({ "iss": OTHER_ISSUER }))));
     assert!(pool.verifier.id_token(&right, Nonce::Unchecked).await.is_ok());
+    let right = sign(key(2), &unsigned(&header, &with(access_claims(), json!({ "iss": OTHER_ISSUER }))));
+    let token = pool.verifier.access_token(&right).await.unwrap();
+    assert_eq!(token.iss.as_str(), OTHER_ISSUER, "whose it is stays known");
 }
 
 #[tokio::test]

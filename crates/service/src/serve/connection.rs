@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -69,19 +70,30 @@ impl<H: Handler> Connections<H> {
         let activity = Arc::new(Activity::new());
         let (shared, requests) = (Arc::clone(&self.0), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (shared, running) = (Arc::clone(&shared), Running::start(&requests));
+            let (shared, running) = (Arc::clone(&shared), Running::start(&requests, request.version()));
             async move {
-                let response = shared.handler.handle(request, peer).await;
+                let is_http1 = request.version() < Version::HTTP_2;
+                let mut response = shared.handler.handle(request, peer).await;
+                if is_http1 && shared.shutdown.is_triggered() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, running)))
             }
         });
         let mut connection = pin!(http.serve_connection(TokioIo::new(io), service));
+        let mut farewell = pin!(async {
+            shutdown.wait().await;
+            // HTTP/2 can say which requests still count.
+            if !activity.is_http2() {
+                sleep(limits.lingers()).await;
+            }
+        });
         let mut closing = false;
         let ended = loop {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => break ended,
-                () = shutdown.wait(), if !closing => {}
+                () = &mut farewell, if !closing => {}
                 // Idle and told so before: the peer does not read.
                 () = activity.idle(limits) => match closing {
                     true => return,
@@ -128,16 +140,22 @@ struct Activity(Mutex<State>);
 struct State {
     running: usize,
     served: bool,
+    http2: bool,
     quiet_since: Instant,
 }
 
 impl Activity {
     fn new() -> Self {
-        Self(Mutex::new(State { running: 0, served: false, quiet_since: Instant::now() }))
+        Self(Mutex::new(State { running: 0, served: false, http2: false, quiet_since: Instant::now() }))
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether a request told that the connection speaks HTTP/2.
+    fn is_http2(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).http2
     }
 
     /// How long the connection may stay quiet from now on; `None` while a request is in progress.
@@ -168,10 +186,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(activity: &Arc<Activity>) -> Self {
+    fn start(activity: &Arc<Activity>, version: Version) -> Self {
         activity.change(|state| {
             state.running += 1;
             state.served = true;
+            state.http2 = version == Version::HTTP_2;
         });
         Self { activity: Arc::clone(activity), is_our_turn: true }
     }

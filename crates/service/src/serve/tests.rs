@@ -183,6 +183,29 @@ async fn drain_lets_a_running_request_finish_and_takes_no_new_one() {
 }
 
 #[tokio::test]
+async fn what_is_on_its_way_when_the_drain_begins_is_answered_and_the_connection_closed_after_it() {
+    let server = Server::start_with(Limits::default(), 2, Plain);
+    let mut idle = server.connect().await;
+    send(&mut idle, "/", "").await;
+    answer(&mut idle).await;
+    let unused = server.connect().await;
+    let mut connections = vec![idle, unused];
+    for _ in 0..20 {
+        connections.push(server.connect().await);
+    }
+    server.shutdown.trigger();
+    for tcp in &mut connections {
+        send(tcp, "/", "").await;
+    }
+    for tcp in &mut connections {
+        let text = rest(tcp).await;
+        assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("done"), "{text:?}");
+        assert!(text.contains("connection: close\r\n"), "{text}");
+    }
+    assert_eq!(server.drained().await, Drained { cut: 0 });
+}
+
+#[tokio::test]
 async fn drain_cuts_what_exceeds_its_bound() {
     let server = Server::start_with(Limits { drain: SHORT, ..Limits::default() }, 2, Plain);
     let mut waiting = server.ask("/forever").await;

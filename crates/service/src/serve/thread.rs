@@ -37,15 +37,37 @@ impl<A: Acceptor> Thread<A> {
     ) -> io::Result<usize> {
         let listener = TcpListener::from_std(listener)?;
         let mut running = JoinSet::new();
-        self.accept(&listener, handler, &mut running).await;
+        let connections = Connections::new(handler, self.limits.clone(), self.shutdown.clone());
+        self.accept(&listener, &connections, &mut running).await;
         // Closes the socket: the kernel sends new connections to other processes, or refuses them.
-        drop(listener);
+        self.accept_queued(&listener.into_std()?, &connections, &mut running);
         Ok(drain(running, self.limits.drain).await)
     }
 
+    /// Accepts what the kernel has taken for us already: their peers are connected, and a closed socket would reset them.
+    fn accept_queued<H: Handler>(
+        &self,
+        listener: &std::net::TcpListener,
+        connections: &Connections<H>,
+        running: &mut JoinSet<()>,
+    ) {
+        while let (Ok(permit), Ok((tcp, addr))) =
+            (Arc::clone(&self.connections).try_acquire_owned(), listener.accept())
+        {
+            let usable = tcp.set_nonblocking(true).and_then(|()| tcp.set_nodelay(true));
+            if let (Ok(()), Ok(tcp)) = (usable, TcpStream::from_std(tcp)) {
+                running.spawn(self.connect(tcp, addr, permit, connections.clone()));
+            }
+        }
+    }
+
     /// Accepts connections into `running` until the shutdown.
-    async fn accept<H: Handler>(&self, listener: &TcpListener, handler: H, running: &mut JoinSet<()>) {
-        let connections = Connections::new(handler, self.limits.clone(), self.shutdown.clone());
+    async fn accept<H: Handler>(
+        &self,
+        listener: &TcpListener,
+        connections: &Connections<H>,
+        running: &mut JoinSet<()>,
+    ) {
         // Kept over turns of the loop: it may hold a connection that waits for its permit.
         let mut next = pin!(self.next(listener));
         loop {
@@ -68,13 +90,18 @@ impl<A: Acceptor> Thread<A> {
         permit: OwnedSemaphorePermit,
         connections: Connections<H>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (acceptor, shutdown, bound) =
-            (self.acceptor.clone(), self.shutdown.clone(), self.limits.handshake);
+        let (acceptor, shutdown, bound, lingers) =
+            (self.acceptor.clone(), self.shutdown.clone(), self.limits.handshake, self.limits.lingers());
         async move {
             let _permit = permit;
+            let too_late = async {
+                shutdown.wait().await;
+                sleep(lingers).await;
+            };
             let handshake = tokio::select! {
+                biased;
                 handshake = timeout(bound, acceptor.accept(tcp)) => handshake,
-                () = shutdown.wait() => return,
+                () = too_late => return,
             };
             match handshake {
                 Ok(Ok(io)) => connections.serve(io, Peer { addr, tls: acceptor.is_tls() }).await,

@@ -20,7 +20,8 @@ pub struct Limits {
     pub connections: usize,
     /// How often a session, or an API key, may ask each minute; 0 is without limit.
     pub requests_per_minute: u32,
-    /// How often one address may use the OAuth endpoints each minute; 0 is without limit.
+    /// How often one address may use the OAuth endpoints each minute, and one network begin half as many sign-ins; 0 is
+    /// without limit.
     pub oauth_requests_per_minute: u32,
     /// How many clients may register each minute, all together; 0 is without limit.
     pub registrations_per_minute: u32,

@@ -217,6 +217,31 @@ async fn one_network_cannot_use_up_what_a_host_may_be_asked() {
     assert_eq!(other, DocumentError::Missing, "another network still may");
 }
 
+#[tokio::test]
+async fn strangers_cannot_keep_a_client_that_was_good_from_being_fetched_again() {
+    let host = Host::new([fetched(&good(), 60), Err(DocumentError::Unreachable)]);
+    let (documents, clock) = documents(&host, &[]);
+    ask(&documents).await.unwrap();
+    clock.advance(Duration::from_secs(60));
+    for number in 0..100 {
+        let _ =
+            documents.client(&id(&format!("https://app.example/{number}")), asker(number), |_| true).await;
+    }
+    let refused = documents.client(&id("https://app.example/x"), asker(200), |_| true).await.unwrap_err();
+    assert_eq!(refused, DocumentError::TooOften);
+    assert_eq!(ask(&documents).await.unwrap_err(), DocumentError::Unreachable, "it was asked for");
+    host.answers.lock().unwrap()[0] = fetched(&good(), 60);
+    ask(&documents).await.unwrap();
+    // But not without end either.
+    host.answers.lock().unwrap()[0] = Err(DocumentError::Unreachable);
+    clock.advance(Duration::from_secs(60));
+    let before = host.asked();
+    for number in 0..100 {
+        let _ = documents.client(&id(ID), asker(number), |_| true).await;
+    }
+    assert_eq!(host.asked() - before, FETCHES_AT_ONCE as usize);
+}
+
 /// A host that never answers.
 struct Silent;
 

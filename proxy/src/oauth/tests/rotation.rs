@@ -57,6 +57,12 @@ async fn without_its_key_nothing_is_refused_and_nothing_lost() {
     assert_error(&answer, 503, "temporarily_unavailable", "seal_unavailable");
     let answer = without.redeem(&signed_in.client, &code, &[]).await;
     assert_error(&answer, 503, "temporarily_unavailable", "seal_unavailable");
+    // Who gives a token back must not believe that it was taken.
+    for token in [&signed_in.access, &signed_in.refresh] {
+        let form = [("client_id", signed_in.client.as_str()), ("token", token)];
+        let answer = without.post("/revoke", &Jar::default(), &form).await;
+        assert_error(&answer, 503, "temporarily_unavailable", "seal_unavailable");
+    }
 
     let after = before.beside(both);
     assert_eq!(after.redeem(&signed_in.client, &code, &[]).await.status(), StatusCode::OK);

@@ -1,8 +1,13 @@
 use std::time::Duration;
 
-use super::answers::{assert_page, assert_redirected, location, query};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
+
+use super::super::{Endpoint, OAuthRequest, OAuthSettings};
+use super::answers::{assert_page, assert_redirected, location, query, transaction_in};
 use super::doubles::Mood;
-use super::world::{CALLBACK, ISSUER, Jar, World};
+use super::world::{CALLBACK, ISSUER, Jar, World, authorize_url, route};
+use crate::limits::ClientAddress;
 
 async fn call_back(world: &World, query: &str, jar: &Jar) -> http::Response<bytes::Bytes> {
     world.get(&format!("/auth/callback?{query}"), &mut jar.clone()).await
@@ -105,4 +110,39 @@ async fn a_cognito_that_cannot_be_found_is_told_to_the_client() {
     world.cognito.is(Mood::Down);
     let answer = world.decide(&page, &jar, "approve").await;
     assert_redirected(&answer, "temporarily_unavailable", "cognito_unavailable");
+}
+
+#[tokio::test]
+async fn strangers_cannot_fill_the_store_with_sign_ins() {
+    let mut few = OAuthSettings::new(ISSUER, vec![route("/mcp")]);
+    few.sign_ins_per_minute = 3;
+    let world = World::with(few);
+    let mut jar = Jar::default();
+    let page = world.get(&authorize_url(&world.register().await, &[]), &mut jar).await;
+    // One form can be sent as often as one likes, and each time is a sign-in that is kept.
+    let form = format!("transaction={}&decision=approve", transaction_in(&page));
+    let sent_from = async |address: String| {
+        let mut headers = jar.headers();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let client = ClientAddress::of_peer(address.parse().unwrap());
+        let request =
+            OAuthRequest { method: Method::POST, query: None, headers, body: form.clone().into(), client };
+        let to = location(&world.oauth.answer(Endpoint::Consent, request).await);
+        let error = query(&to).get("error").cloned();
+        assert!(error.is_none() || error.as_deref() == Some("temporarily_unavailable"), "{to}");
+        error.is_none()
+    };
+    for number in 0..9 {
+        let passed = sent_from(format!("2001:db8:0:{number}::1")).await;
+        assert_eq!(passed, number < 3, "{number}: one network, however many addresses");
+    }
+    let mut passed = 3;
+    for network in 0..40 {
+        for host in 1..=4 {
+            passed += usize::from(sent_from(format!("203.0.{network}.{host}")).await);
+        }
+    }
+    assert_eq!(passed, 30, "all networks together");
+    world.clock.advance(Duration::from_secs(20));
+    assert!(sent_from("198.51.100.1".to_owned()).await, "and later it goes on");
 }
