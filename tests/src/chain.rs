@@ -147,12 +147,7 @@ impl Builder {
         let plane =
             PlaneDouble::start(PlaneOptions::default()).await.while_doing("start the Plane double")?;
         let valkey = Valkey::start().await?;
-        let setup = Setup {
-            issuer: provider.pool.issuer.clone(),
-            client_id: provider.pool.client_id.clone(),
-            client_secret: provider.pool.client_secret.clone(),
-            redirect_url: format!("{plane_url}/oauth2/callback"),
-        };
+        let setup = Setup::new(&provider.pool, &plane_url);
         let oauth2_proxy = OAuth2Proxy::start(&setup, self.change_oauth2_proxy).await?;
 
         let surroundings = proxy::Surroundings {

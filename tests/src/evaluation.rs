@@ -2,7 +2,7 @@
 //!
 //! Two things are measured over `tests/evaluation/questions.toml`. Whether the tools *can* answer: a deterministic planner
 //! makes the calls written beside each question and reads the answer out of what comes back. And whether a model would
-//! *find* the tool: the words of the question are ranked against the words of the tools ([`ranking`]).
+//! *find* the tool: the words of the question are ranked against the words of the tools ([`Ranking`]).
 
 mod ranking;
 

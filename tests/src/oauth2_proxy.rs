@@ -9,6 +9,7 @@ use crate::{
     chain::shipped,
     ports::free_port,
     process::{Process, tool},
+    provider::Pool,
     scratch::Scratch,
     settings::Settings,
     trouble::{Outcome, While},
@@ -38,6 +39,17 @@ pub struct OAuth2Proxy {
 }
 
 impl Setup {
+    /// What it is told about a pool, for a Plane that browsers find at `plane_url`.
+    #[must_use]
+    pub fn new(pool: &Pool, plane_url: &str) -> Self {
+        Self {
+            issuer: pool.issuer.clone(),
+            client_id: pool.client_id.clone(),
+            client_secret: pool.client_secret.clone(),
+            redirect_url: format!("{plane_url}/oauth2/callback"),
+        }
+    }
+
     /// The shipped configuration file with these values.
     ///
     /// # Errors
