@@ -4,7 +4,7 @@ use std::{
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -18,6 +18,9 @@ pub mod http2;
 
 /// How long a read waits.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// After an answer: nothing more comes.
+const SILENCE: Duration = Duration::from_millis(150);
 
 /// A connection after its handshake. A read that waits longer than 20 s fails.
 pub type Connection = StreamOwned<ClientConnection, TcpStream>;
@@ -69,7 +72,8 @@ pub fn read_to_end(connection: &mut Connection) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
-/// Sends bytes as they are and gives what comes back until the other side closes or says nothing more for `quiet`.
+/// Sends bytes as they are and gives what comes back until the other side closes, or has answered and says nothing more, or
+/// has not answered within `patience`.
 ///
 /// # Errors
 /// When the connection cannot be had; not when it breaks.
@@ -77,21 +81,32 @@ pub async fn exchange(
     address: SocketAddr,
     ca_pem: &str,
     request: Vec<u8>,
-    quiet: Duration,
+    patience: Duration,
 ) -> io::Result<String> {
     let mut connection = connect(address, ca_pem, Wanted::default()).await?;
-    connection.sock.set_read_timeout(Some(quiet))?;
+    connection.sock.set_read_timeout(Some(SILENCE))?;
     let answer = tokio::task::spawn_blocking(move || {
         // The other side may have closed already: what it said is what counts.
         let _ = connection.write_all(&request).and_then(|()| connection.flush());
-        read_to_end(&mut connection)
+        let (started, mut all, mut buffer) = (Instant::now(), Vec::new(), [0; 16 * 1024]);
+        loop {
+            match connection.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => all.extend(buffer.iter().take(read)),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                Err(_) if !all.is_empty() || started.elapsed() > patience => break,
+                Err(_) => {}
+            }
+        }
+        String::from_utf8_lossy(&all).into_owned()
     });
     answer.await.map_err(io::Error::other)
 }
 
-/// The statuses of the HTTP/1.1 answers in `text`, in order.
+/// The statuses of the HTTP/1 answers in `text`, in order, those of 1xx left out.
 #[must_use]
 pub fn statuses(text: &str) -> Vec<u16> {
-    let after = text.split("HTTP/1.1 ").skip(1);
-    after.filter_map(|answer| answer.get(..3)?.parse().ok()).collect()
+    let after = text.split("HTTP/1.").skip(1);
+    let all = after.filter_map(|answer| answer.get(2..5)?.parse().ok());
+    all.filter(|status| *status >= 200).collect()
 }

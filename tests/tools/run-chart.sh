@@ -1,13 +1,30 @@
 #!/usr/bin/env bash
-# `make chart`: lints the chart and renders it with its defaults' example values in helm/mcp-edge/ci.
+# `make chart`: lints the chart with each of its example values, then tests what it renders: against the schemas of three
+# versions of Kubernetes, and with the `check` of the real programs.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$HERE/report.sh"
 cd "$ROOT"
 
 KUBE=1.30.0 # the oldest the chart supports
-bash "$HERE/install-helm.sh"
-for values in helm/mcp-edge/ci/*.yaml; do
-  "$BIN/helm" lint --strict helm/mcp-edge --kube-version "$KUBE" --values "$values"
-  "$BIN/helm" template edge helm/mcp-edge --namespace edge --kube-version "$KUBE" --values "$values" >"$TOOLS/chart.yaml"
-  grep -q '^kind: NetworkPolicy$' "$TOOLS/chart.yaml" || fail "$values renders no NetworkPolicy"
-  say "$values renders $(grep -c '^kind: ' "$TOOLS/chart.yaml") objects"
+start=$SECONDS
+printf '{"passed":0,"failed":1,"ignored":0,"seconds":0}\n' >"$REPORTS/chart.json"
+bash "$HERE/install.sh" helm chart-tests valkey
+for values in helm/mcp-edge/ci/*-values.yaml; do
+  said="$("$BIN/helm" lint --strict helm/mcp-edge --kube-version "$KUBE" --values "$values" 2>&1)" || fail "$values: $said"
 done
+say "helm lint: $(find helm/mcp-edge/ci -name '*-values.yaml' | wc -l) examples"
+
+# PROGRAMS: a folder with the programs, where they are built already.
+if [ -z "${PROGRAMS:-}" ]; then
+  # With the flags of `make test`, so that neither builds again what the other has built.
+  cargo build --workspace --all-targets --locked || fail "the build failed: no test ran"
+  PROGRAMS="$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug"
+fi
+export PROGRAMS HELM="$BIN/helm" VALKEY_SERVER="$BIN/valkey-server"
+log="$REPORTS/chart.log"
+status=0
+PYTHONDONTWRITEBYTECODE=1 "$TOOLS/chart/bin/python" -m pytest -q -p no:cacheprovider --tb=short "$@" tests/chart 2>&1 | tee "$log" || status=$?
+passed="$(grep -oE '[0-9]+ passed' "$log" | tail -n 1 | cut -d ' ' -f 1 || true)"
+failed="$(grep -oE '[0-9]+ (failed|error)' "$log" | awk '{ n += $1 } END { print n + 0 }' || true)"
+printf '{"passed":%s,"failed":%s,"ignored":0,"seconds":%s}\n' "${passed:-0}" "${failed:-0}" "$((SECONDS - start))" >"$REPORTS/chart.json"
+exit "$status"

@@ -108,7 +108,7 @@ pub(super) async fn newest(
 
 /// Plane's list has one order, newest first: it is read whole and turned.
 async fn oldest_first(call: &Call<'_>, slug: &Slug, item: &Located) -> Result<Comments, Failure> {
-    let mut rows: Vec<Comment> = match kept::rows(call, || path(slug, item)).await {
+    let mut rows: Vec<Comment> = match kept::fresh_rows(call, || path(slug, item)).await {
         Ok(rows) => rows,
         Err(error) => return Err(locate::failure(call, error, slug, item).await),
     };

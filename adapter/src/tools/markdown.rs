@@ -14,7 +14,7 @@ use crate::plane::path::Uuid;
 /// Elements open at once; an editor's lists and tables stay far below. Deeper HTML becomes plain text.
 const DEEPEST: usize = 100;
 /// Longest HTML that is converted, in bytes; longer becomes plain text.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST: usize = 256 * 1024;
 
 /// Characters of an id.
 const UUID: usize = 36;

@@ -4,7 +4,7 @@
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::canned::{ENG, MKT, Plane, Reply};
+use crate::canned::{ENG, ITEM, MKT, Plane, Reply};
 use crate::client::{MODERN, Stack, call, json_of, text_of};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
@@ -143,6 +143,42 @@ async fn a_found_item_of_a_project_outside_the_list_is_dropped() {
     let item = json!({"workspace_slug": "acme", "work_item": "ENG-1"});
     let hidden = stack.failure("retrieve_work_item", item).await;
     assert_eq!(hidden["code"], "project.not_found");
+}
+
+#[tokio::test]
+async fn a_project_called_like_the_identifier_of_a_hidden_one_opens_nothing_of_it() {
+    let plane = Plane::of_alice();
+    let named = json!({"results": [
+        {"id": ENG, "identifier": "ENG", "name": "Engineering", "is_member": true},
+        {"id": MKT, "identifier": "MKT", "name": "eng", "is_member": true},
+    ]});
+    plane.answer("/api/v1/workspaces/acme/projects/", Reply::json(200, &named));
+    let stack = Stack::with("workspace_slug = \"acme\"\nprojects = [\"acme/MKT\"]\n", plane).await;
+    for tool in ["retrieve_work_item", "list_comments", "list_activity"] {
+        let failure = stack.failure(tool, json!({"work_item": "ENG-1"})).await;
+        assert_eq!(failure["code"], "project.not_found", "{tool}");
+    }
+    let failure = stack.failure("list_work_items", json!({"project": "MKT", "parent": "ENG-1"})).await;
+    assert_eq!(failure["code"], "project.not_found");
+    let asked = stack.plane.seen();
+    assert!(asked.iter().all(|seen| !seen.path.contains("ENG-1")), "{asked:?}");
+}
+
+#[tokio::test]
+async fn an_item_plane_gives_from_a_hidden_project_does_not_exist() {
+    let plane = Plane::of_alice();
+    // The identifier moved to another project since projects were listed.
+    let moved =
+        json!({"results": [{"id": MKT, "identifier": "ENG", "name": "Engineering", "is_member": true}]});
+    plane.answer("/api/v1/workspaces/acme/projects/", Reply::json(200, &moved));
+    let item = json!({"id": ITEM, "sequence_id": 1, "name": "Hidden", "project_id": ENG});
+    plane.answer("/api/workspaces/acme/work-items/ENG-1/", Reply::json(200, &item));
+    let stack =
+        Stack::with(&format!("workspace_slug = \"acme\"\nprojects = [\"acme/{MKT}\"]\n"), plane).await;
+    for tool in ["retrieve_work_item", "list_comments", "list_activity"] {
+        let failure = stack.failure(tool, json!({"work_item": "ENG-1"})).await;
+        assert_eq!(failure["code"], "work_item.not_found", "{tool}");
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod one;
 
 use serde_json::{Value, json};
 
-use crate::canned::{ENG, ITEM, Plane, Reply, Seen};
+use crate::canned::{ENG, ITEM, MKT, Plane, Reply, Seen};
 use crate::client::{Stack, call, text_of};
 
 const ALICE: &str = "3a928978-131c-4fc9-a8bb-c6784b89c5de";
@@ -63,6 +63,17 @@ async fn a_list_is_less_than_two_fifths_of_what_the_official_server_sends() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["work_items"].as_array().unwrap().len(), 25);
     // Unexpanded ids are longer than names; the official server's text is 25.4 kB.
     assert!(text.len() < 25_400 * 2 / 5, "{} bytes", text.len());
+}
+
+#[tokio::test]
+async fn a_parent_in_another_project_is_not_called_by_this_ones_identifier() {
+    let stack = stack().await;
+    let row = |project: &str| json!({"id": ITEM, "sequence_id": 2, "parent": {"id": ALICE, "sequence_id": 7, "project_id": project}});
+    stack.plane.answer(&public(), Reply::json(200, &json!({"results": [row(ENG), row(MKT)]})));
+    let answer = keyed(&stack, "list_work_items", json!({"project": "ENG", "fields": ["parent"]})).await;
+    let parents: Vec<&Value> =
+        answer["work_items"].as_array().unwrap().iter().map(|row| &row["parent"]).collect();
+    assert_eq!(parents, ["ENG-7", ALICE]);
 }
 
 #[tokio::test]

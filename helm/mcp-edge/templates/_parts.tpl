@@ -1,7 +1,11 @@
+{{- define "mcp-edge.base" -}}
+{{- $base := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- $base | trunc 45 | trimSuffix "-" -}}
+{{- end }}
+
 {{/* The name of one part: (dict "root" $ "part" "proxy"). */}}
 {{- define "mcp-edge.name" -}}
-{{- $base := ternary .root.Release.Name (printf "%s-%s" .root.Release.Name .root.Chart.Name) (contains .root.Chart.Name .root.Release.Name) -}}
-{{- printf "%s-%s" ($base | trunc 50 | trimSuffix "-") .part -}}
+{{- printf "%s-%s" (include "mcp-edge.base" .root) .part -}}
 {{- end }}
 
 {{- define "mcp-edge.selector" -}}
@@ -17,19 +21,53 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
-{{/* The keys of one table as TOML. Helm reads every number as a float; all of ours are whole. */}}
-{{- define "mcp-edge.toml-keys" -}}
-{{- range $key, $value := . }}
-{{ $key }} = {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
-{{- end }}
+{{/* name and labels of a part's object; `suffix` tells objects of one kind apart. */}}
+{{- define "mcp-edge.metadata" -}}
+name: {{ include "mcp-edge.name" . }}{{ .suffix }}
+labels: {{- include "mcp-edge.labels" . | nindent 2 }}
 {{- end }}
 
-{{/* A configuration by sections as TOML. */}}
-{{- define "mcp-edge.toml" -}}
-{{- range $section, $keys := . }}
-[{{ $section }}]
-{{- include "mcp-edge.toml-keys" $keys }}
-{{ end }}
+{{- define "mcp-edge.image" -}}
+image: "{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}"
+imagePullPolicy: {{ .image.pullPolicy | default "IfNotPresent" }}
+{{- end }}
+
+{{- define "mcp-edge.host" -}}
+{{- trimPrefix "https://" .Values.publicUrl -}}
+{{- end }}
+
+{{/* The Secret with the certificate, or nothing where somebody else has one. */}}
+{{- define "mcp-edge.tls-secret" -}}
+{{- if .Values.tls.existingSecret -}}
+{{- .Values.tls.existingSecret -}}
+{{- else if .Values.tls.certManager.enabled -}}
+{{- include "mcp-edge.base" . -}}-tls
+{{- else if eq .Values.tls.terminatedBy "proxy" -}}
+{{- fail "tls: the proxy needs a certificate: set tls.existingSecret or tls.certManager.enabled, or tls.terminatedBy: front" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcp-edge.vault-secret" -}}
+{{- .Values.vault.existingSecret | default (printf "%s-vault" (include "mcp-edge.base" .)) -}}
+{{- end }}
+
+{{- define "mcp-edge.valkey-secret" -}}
+{{- if .Values.valkey.existingSecret -}}
+{{- if .Values.valkey.trial.enabled -}}
+{{- fail "valkey: set existingSecret or trial.enabled, not both" -}}
+{{- end -}}
+{{- .Values.valkey.existingSecret -}}
+{{- else if .Values.valkey.trial.enabled -}}
+{{- include "mcp-edge.base" . -}}-valkey
+{{- else -}}
+{{- fail "valkey: set existingSecret to a Secret with the key `url`, or trial.enabled to try it out" -}}
+{{- end -}}
+{{- end }}
+
+{{/* A value that a Secret in the cluster has already, or a new one: (dict "root" $ "secret" "name" "key" "keys" "fresh" "…"). */}}
+{{- define "mcp-edge.kept" -}}
+{{- $found := lookup "v1" "Secret" .root.Release.Namespace .secret | default dict -}}
+{{- with dig "data" .key "" $found -}}{{ b64dec . }}{{- else -}}{{ .fresh }}{{- end -}}
 {{- end }}
 
 {{/* The security context of every container: the "restricted" pod security standard. */}}
@@ -48,12 +86,36 @@ securityContext:
   runAsGroup: 65532
   fsGroup: 65532
   seccompProfile: { type: RuntimeDefault }
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where the pods of a part run: (dict "root" $ "part" "proxy" "of" .Values.proxy). */}}
+{{- define "mcp-edge.placement" -}}
+topologySpreadConstraints:
+  {{- range $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - topologyKey: {{ $key }}
+    maxSkew: 1
+    whenUnsatisfiable: ScheduleAnyway
+    matchLabelKeys: [pod-template-hash]
+    labelSelector:
+      matchLabels: {{- include "mcp-edge.selector" $ | nindent 8 }}
+  {{- end }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get $.of $key }}
+{{ $key }}: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "mcp-edge.probes" -}}
-startupProbe: { httpGet: { path: /livez, port: admin }, periodSeconds: 1, failureThreshold: 60 }
-livenessProbe: { httpGet: { path: /livez, port: admin }, periodSeconds: 10 }
-readinessProbe: { httpGet: { path: /readyz, port: admin }, periodSeconds: 5 }
-# Time for the Service to take the pod out before it stops accepting.
+startupProbe: { httpGet: { path: /livez, port: {{ . }} }, periodSeconds: 1, failureThreshold: 60 }
+livenessProbe: { httpGet: { path: /livez, port: {{ . }} }, periodSeconds: 10 }
+readinessProbe: { httpGet: { path: /readyz, port: {{ . }} }, periodSeconds: 5 }
+{{- end }}
+
+{{/* Time for the Service to take the pod out before it stops accepting. */}}
+{{- define "mcp-edge.drain" -}}
 lifecycle: { preStop: { sleep: { seconds: 5 } } }
 {{- end }}

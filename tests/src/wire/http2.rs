@@ -101,11 +101,12 @@ fn status(block: &[u8]) -> u16 {
         [indexed @ 0x88..=0x8e, ..] => {
             [200, 204, 206, 304, 400, 404, 500].get(usize::from(indexed - 0x88)).copied().unwrap_or_default()
         }
-        [0x08 | 0x18 | 0x48, 3, digits @ ..] => digits
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok())
-            .unwrap_or_default(),
-        [0x08 | 0x18 | 0x48, length, digits @ ..] if length & 0x80 != 0 => huffman(digits),
+        // With the name of any of those.
+        [0x08..=0x0e | 0x18..=0x1e | 0x48..=0x4e, 3, digits @ ..] => {
+            let digits = digits.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+            digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+        }
+        [0x08..=0x0e | 0x18..=0x1e | 0x48..=0x4e, 0x80..=0xff, digits @ ..] => huffman(digits),
         _ => 0,
     }
 }
@@ -137,7 +138,7 @@ mod tests {
             (&[0x48, 3, b'4', b'0', b'1'], 401),
             // 401 and 403: 011010 00000 00001, 011010 00000 011001.
             (&[0x48, 0x82, 0b0110_1000, 0b0000_0001], 401),
-            (&[0x48, 0x83, 0b0110_1000, 0b0000_1100, 0b1111_1111], 403),
+            (&[0x4e, 0x83, 0b0110_1000, 0b0000_1100, 0b1111_1111], 403),
         ] {
             assert_eq!(status(bytes), expected, "{bytes:?}");
         }

@@ -7,6 +7,7 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod attacks;
 mod clients;
 mod credentials;
 mod forward_auth;

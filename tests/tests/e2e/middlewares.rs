@@ -129,7 +129,7 @@ async fn a_cookie_left_beside_the_token_is_somebody_as_soon_as_the_token_is_nobo
     let scene = Scene::start().await;
     let cookie = [("cookie", scene.bobs_cookies.as_str())];
     let without = "[edge-forward-auth, oauth2-proxy]";
-    // An oauth2-proxy of another app client does not take the ID token.
+    // One that does not take the ID token, as one of another app client would not, and goes by the cookie then.
     let foreign = |settings: &mut Settings| {
         settings.set("oidc_extra_audiences", Vec::<String>::new());
         settings.set("oidc_audience_claims", vec!["azp".to_owned()]);
@@ -142,7 +142,7 @@ async fn a_cookie_left_beside_the_token_is_somebody_as_soon_as_the_token_is_nobo
     let arrived = scene.as_alice(&traefik, ME, &cookie).await;
     assert!(arrived.is("bob"), "{arrived:?}");
 
-    // Where the token is taken, Plane still gets bob's session, and signs him out for it.
+    // Where the token is taken, Plane still gets bob's cookies.
     let arrived = scene.as_alice(&scene.chain.traefik, ME, &cookie).await;
     assert_eq!(arrived.header("cookie"), "");
     let traefik = scene.with(ORDER, without).await;
@@ -172,6 +172,15 @@ async fn a_header_that_oauth2_proxy_does_not_set_passes_without_the_pattern() {
     assert_eq!(seen(&arrived), ["admin", "bob"]);
     assert_eq!(seen(&shipped)[0], "engineering");
     assert_ne!(seen(&shipped)[1], "bob");
+    // The list alone is not enough, the pattern alone is; with neither, the client's word stands.
+    let list = "authResponseHeaders: [X-Auth-Request-User, X-Auth-Request-Email]";
+    let traefik = scene.with(list, "").await;
+    assert!(scene.as_alice(&traefik, ME, &forged).await.is("alice"));
+    let neither =
+        |text: String| text.replace(list, "").replace("authResponseHeadersRegex: \"^X-Auth-Request-\"", "");
+    let traefik = scene.chain.another_traefik(|settings| settings, neither).await.unwrap();
+    let arrived = scene.as_alice(&traefik, ME, &[("x-auth-request-email", "bob")]).await;
+    assert!(arrived.is("bob"), "{arrived:?}");
 }
 
 #[tokio::test]

@@ -2,11 +2,19 @@
 //!
 //! The converter builds a tree and walks it by recursion, and a parser repairs wrong HTML by copying elements, without bound
 //! in the worst case. What passes here is parsed as it stands, so both stay proportional to its length.
+//!
+//! Closed in order is not enough for that: where a `<div>` begins, an open `<p>` ends, and every `<b>` in it is made anew
+//! for the text of every `<div>` to come. So nothing that can end another element begins inside one that is made anew.
 
 /// Elements without an end tag.
 const VOID: [&str; 9] = ["br", "hr", "img", "input", "col", "wbr", "area", "source", "embed"];
+/// Elements a parser makes anew where they were closed out of order (HTML, section 13.2.4.3).
+const FORMATTING: [&str; 13] =
+    ["a", "b", "big", "code", "em", "font", "i", "s", "small", "strike", "strong", "tt", "u"];
+/// Other elements that can begin inside those and end nothing; so can the editor's own, which have a dash.
+const INLINE: [&str; 7] = ["br", "img", "kbd", "mark", "span", "sub", "sup"];
 /// Elements whose content is no HTML, or HTML of other rules.
-const FOREIGN: [&str; 14] = [
+const FOREIGN: [&str; 15] = [
     "script",
     "style",
     "textarea",
@@ -21,6 +29,8 @@ const FOREIGN: [&str; 14] = [
     "math",
     "template",
     "select",
+    // Formatting with rules of its own, and obsolete.
+    "nobr",
 ];
 
 /// Whether every tag of `html` is closed in order, and at most `deepest` are open at once.
@@ -31,10 +41,11 @@ pub(super) fn is_plain(html: &str, deepest: usize) -> bool {
         let right = match after.strip_prefix('/') {
             Some(after) => end_tag(after).map(|(name, after)| (open.pop() == Some(name), after)),
             None => start_tag(after).map(|(name, after)| {
+                let fits = may_begin(name, &open);
                 if !VOID.contains(&name) {
                     open.push(name);
                 }
-                (open.len() <= deepest && !FOREIGN.contains(&name), after)
+                (fits && open.len() <= deepest, after)
             }),
         };
         match right {
@@ -43,6 +54,14 @@ pub(super) fn is_plain(html: &str, deepest: usize) -> bool {
         }
     }
     open.is_empty()
+}
+
+/// Whether an element can begin inside those that are open without ending one of them.
+fn may_begin(name: &str, open: &[&str]) -> bool {
+    let formatting = open.iter().any(|open| FORMATTING.contains(open));
+    let inline = FORMATTING.contains(&name) || INLINE.contains(&name) || name.contains('-');
+    let second_link = name == "a" && open.contains(&"a");
+    (inline || !formatting) && !second_link && !FOREIGN.contains(&name)
 }
 
 /// The name and what follows `</name>`.
@@ -98,6 +117,8 @@ mod tests {
             "<p class=\"a > b\">x<br>y<br/>z <img src='a' alt=\"\" /></p><h1>t</h1>",
             "<ul data-type=\"taskList\"><li data-checked=\"true\"><input type=\"checkbox\" checked><p>a</p></li></ul>",
             "<mention-component id=\"1\" entity_name=\"user_mention\"></mention-component>",
+            "<p><strong><em><span class=\"x\">a<br></span></em><mention-component></mention-component></strong></p>",
+            "<pre><code>a</code></pre><blockquote><p><a href=\"x\"><code>b</code></a></p></blockquote>",
         ] {
             assert!(is_plain(html, 10), "{html}");
         }
@@ -124,6 +145,13 @@ mod tests {
             "<>",
             "</>",
             "<-a></-a>",
+            // Each ends an element that is open, and leaves formatting behind that is repeated from then on.
+            "<p><b><div>x</div><div>y</div></b></p>",
+            "<li><b><li>x</li></b></li>",
+            "<table><b><tr>x</tr></b></table>",
+            "<button><i><span><button>x</button></span></i></button>",
+            "<a href=\"x\"><b><a href=\"y\">x</a></b></a>",
+            "<nobr>x</nobr>",
         ] {
             assert!(!is_plain(html, 10), "{html}");
         }

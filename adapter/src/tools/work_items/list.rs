@@ -320,6 +320,7 @@ impl Search<'_> {
         let mut known = Known {
             directory: self.directory(&found.items, identifier).await,
             project: identifier,
+            project_id: self.project.map(|project| project.id.as_str()),
             is_limited: self.call.policy.limits_projects(self.slug),
             ..Known::default()
         };

@@ -27,8 +27,8 @@ const KEEP: Duration = Duration::from_secs(300);
 /// How a call names an item.
 #[derive(Debug)]
 pub(in crate::tools) enum Reference {
-    /// `ENG-42`.
-    Key(WorkItemKey),
+    /// `ENG-42`, and the project it has to be in where not all may be shown.
+    Key(WorkItemKey, Option<Uuid>),
     /// An id in a project.
     Id(Uuid, Named),
 }
@@ -62,10 +62,31 @@ impl Reference {
                 "\"{text}\" is no work item: use an identifier such as ENG-42, or an id"
             ))
         })?;
-        if call.policy.limits_projects(slug) {
-            projects::resolve(call, slug, key.project.as_str()).await?;
+        if !call.policy.limits_projects(slug) {
+            return Ok(Self::Key(key, None));
         }
-        Ok(Self::Key(key))
+        let project = projects::resolve(call, slug, key.project.as_str()).await?;
+        // One that may be shown can be called what another has as its identifier.
+        if project.identifier.as_deref() != Some(key.project.as_str()) {
+            return Err(projects::not_found(key.project.as_str(), slug));
+        }
+        Ok(Self::Key(key, Some(project.id)))
+    }
+}
+
+impl Located {
+    /// The item Plane gave for a key. Identifiers can move from project to project: one of a project that may not be
+    /// shown does not exist, whatever it was called when projects were last listed.
+    pub(super) fn of(item: &WorkItem, key: &WorkItemKey, only: Option<&Uuid>) -> Result<Self, Failure> {
+        let ids = item.id.as_deref().and_then(Uuid::parse).zip(item.in_project().and_then(Uuid::parse));
+        let (id, project) =
+            ids.ok_or_else(|| Failure::of(Code::Unexpected, "Plane answered without an id."))?;
+        let label = key.to_string();
+        if only.is_some_and(|only| *only != project) {
+            return Err(not_found(&label));
+        }
+        let identifier = Some(key.project.as_str().to_owned());
+        Ok(Self { id, project: Named { id: project, identifier }, label, is_known: true })
     }
 }
 
@@ -86,22 +107,18 @@ pub(super) async fn named(
 
 /// An id is taken as it is; an identifier costs a small request.
 async fn found(call: &Call<'_>, slug: &Slug, reference: Reference) -> Result<Located, Failure> {
-    let key = match reference {
+    let (key, only) = match reference {
         Reference::Id(id, project) => {
             let label = id.as_str().to_owned();
             return Ok(Located { id, project, label, is_known: false });
         }
-        Reference::Key(key) => key,
+        Reference::Key(key, only) => (key, only),
     };
     let path = by_key(slug, &key).query("fields", "id,project");
-    let item: WorkItem = match call.plane.ask_kept(call.caller, path, KEEP).await {
-        Ok(item) => item,
-        Err(error) => return Err(refused(call, error, slug, &key).await),
-    };
-    let ids = item.id.as_deref().and_then(Uuid::parse).zip(item.in_project().and_then(Uuid::parse));
-    let (id, project) = ids.ok_or_else(|| Failure::of(Code::Unexpected, "Plane answered without an id."))?;
-    let identifier = Some(key.project.as_str().to_owned());
-    Ok(Located { id, project: Named { id: project, identifier }, label: key.to_string(), is_known: true })
+    match call.plane.ask_kept::<WorkItem>(call.caller, path, KEEP).await {
+        Ok(item) => Located::of(&item, &key, only.as_ref()),
+        Err(error) => Err(refused(call, error, slug, &key).await),
+    }
 }
 
 /// The public API's path of an item named by its key.

@@ -6,12 +6,11 @@ use super::locate::{self, ITS_PROJECT, Located, Reference, WORK_ITEM};
 use super::related::{self, Included};
 use super::row::{Known, Row, kinds};
 use crate::caller::Credential;
-use crate::plane::path::{Path, Slug, Uuid};
+use crate::plane::path::{Path, Slug};
 use crate::plane::shapes::WorkItem;
 use crate::tools::arguments::{Parameter, Shape};
 use crate::tools::names::Names;
-use crate::tools::projects::Named;
-use crate::tools::{Action, Call, Code, Entry, Failure, READ, markdown, workspaces};
+use crate::tools::{Action, Call, Entry, Failure, READ, markdown, workspaces};
 
 /// `retrieve_work_item`
 pub(in crate::tools) const RETRIEVE_WORK_ITEM: Entry = Entry {
@@ -111,8 +110,8 @@ async fn ask(
 ) -> Result<WorkItem, Failure> {
     let application = || Path::app("workspaces/").part(slug.as_str());
     let path = match (reference, is_signed_in) {
-        (Reference::Key(key), true) => application().literal("work-items/").part(&key.to_string()),
-        (Reference::Key(key), false) => locate::by_key(slug, key).query("expand", EXPAND),
+        (Reference::Key(key, _), true) => application().literal("work-items/").part(&key.to_string()),
+        (Reference::Key(key, _), false) => locate::by_key(slug, key).query("expand", EXPAND),
         (Reference::Id(id, project), true) => {
             let path = application().literal("projects/").part(project.id.as_str());
             path.literal("issues/").part(id.as_str())
@@ -127,7 +126,7 @@ async fn ask(
         Err(error) => error,
     };
     Err(match reference {
-        Reference::Key(key) => locate::refused(call, error, slug, key).await,
+        Reference::Key(key, _) => locate::refused(call, error, slug, key).await,
         Reference::Id(id, project) => {
             let label = id.as_str().to_owned();
             let item = Located { id: id.clone(), project: project.clone(), label, is_known: false };
@@ -137,19 +136,12 @@ async fn ask(
 }
 
 fn located(item: &WorkItem, reference: &Reference) -> Result<Located, Failure> {
-    let unexpected = || Failure::of(Code::Unexpected, "Plane answered without an id.");
     match reference {
         Reference::Id(id, project) => {
             let label = id.as_str().to_owned();
             Ok(Located { id: id.clone(), project: project.clone(), label, is_known: true })
         }
-        Reference::Key(key) => {
-            let ids = item.id.as_deref().and_then(Uuid::parse).zip(item.in_project().and_then(Uuid::parse));
-            let (id, project) = ids.ok_or_else(unexpected)?;
-            let identifier = Some(key.project.as_str().to_owned());
-            let project = Named { id: project, identifier };
-            Ok(Located { id, project, label: key.to_string(), is_known: true })
-        }
+        Reference::Key(key, only) => Located::of(item, key, only.as_ref()),
     }
 }
 
@@ -162,9 +154,10 @@ async fn known<'k>(
     is_signed_in: bool,
 ) -> Known<'k> {
     let project = located.project.identifier.as_deref();
+    let project_id = Some(located.project.id.as_str());
     let is_limited = call.policy.limits_projects(slug);
     if !is_signed_in {
-        return Known { project, is_limited, ..Known::default() };
+        return Known { project, project_id, is_limited, ..Known::default() };
     }
     let mut fields = ALL.to_vec();
     fields.retain(|field| *field != "labels" || !item.labelled().is_empty());
@@ -179,7 +172,7 @@ async fn known<'k>(
         kinds.push(crate::tools::names::Kind::Project);
     }
     let directory = Names::new(call, slug, Some(&located.project)).directory(&kinds).await;
-    Known { directory, project, is_limited, ..Known::default() }
+    Known { directory, project, project_id, is_limited, ..Known::default() }
 }
 
 /// The parent's own row, where the item says only its id: one small request in the item's project.

@@ -59,6 +59,8 @@ pub(super) struct Known<'k> {
     pub(super) directory: Directory,
     /// The identifier of the project all rows are in, where there is one.
     pub(super) project: Option<&'k str>,
+    /// Its id.
+    pub(super) project_id: Option<&'k str>,
     /// Identifiers of other items on the page, by id.
     pub(super) keys: HashMap<String, String>,
     /// Whether only what is known by name may be shown of other projects.
@@ -90,8 +92,8 @@ impl Known<'_> {
         let id = item.under()?;
         let thing = item.parent.as_ref().and_then(Reference::thing);
         let same = thing.and_then(|thing| {
-            let own = item.in_project();
-            let is_own = own.is_none() || own == thing.project_id.as_deref();
+            let own = item.in_project().or(self.project_id);
+            let is_own = own.is_some() && own == thing.project_id.as_deref();
             Some(format!("{}-{}", self.identifier(item).filter(|_| is_own)?, thing.sequence_id?))
         });
         let key = same.or_else(|| self.keys.get(id).cloned());

@@ -136,6 +136,10 @@ async fn comments_are_who_when_and_markdown() {
     let answer = stack.answer("list_comments", oldest).await;
     assert_eq!(answer["comments"][0]["id"], "9cf1e02c-baf2-4ba9-9c4b-356959bedd3e");
     assert_eq!((answer["total"].clone(), answer["next_cursor"].clone()), (json!(2), json!("1:1:0")));
+    let only = json!({"results": [{"id": ITEM, "comment_html": "<p>just written</p>"}]});
+    stack.plane.answer(&format!("{}{ITEM}/comments/", public()), Reply::json(200, &only));
+    let oldest = json!({"work_item": ITEM, "project": ENG, "order": "oldest_first"});
+    assert_eq!(stack.answer("list_comments", oldest).await["comments"][0]["text"], "just written");
 }
 
 #[tokio::test]

@@ -1,0 +1,140 @@
+"""What holds in every way to run it."""
+
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+from chart import MIDDLE, NEWEST, OLDEST, ROOT, containers, find, kinds, pods, render
+
+CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1"}
+PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target/debug"))
+
+
+@pytest.mark.parametrize("kube", [OLDEST, MIDDLE, NEWEST])
+def test_every_object_fits_the_schemas_of_kubernetes(scenario, kube):
+    for each in render(scenario, kube=kube):
+        if each["apiVersion"] not in CUSTOM:
+            kubernetes_validate.validate(each, kube.removesuffix(".0"), strict=True)
+
+
+def test_the_schemas_would_refuse_a_typo():
+    deployment = find(render("smallest"), "Deployment", "proxy")
+    deployment["spec"]["template"]["spec"]["terminationGraceSeconds"] = 1
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, "1.30", strict=True)
+
+
+def test_every_pod_meets_the_restricted_standard(scenario):
+    for name, _, spec in pods(render(scenario)):
+        context = spec["securityContext"]
+        assert context["runAsNonRoot"] is True and context["runAsUser"] > 0, name
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")), name
+        allowed = {"name", "configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI", "csi", "ephemeral"}
+        assert all(set(volume) <= allowed for volume in spec.get("volumes", [])), name
+        for container in containers(spec):
+            limits = container["securityContext"]
+            assert limits["allowPrivilegeEscalation"] is False, name
+            assert limits["capabilities"] == {"drop": ["ALL"]}, name
+            assert not limits.get("privileged"), name
+            assert not any("hostPort" in port for port in container.get("ports", [])), name
+
+
+def test_no_container_can_write_to_its_image_or_sees_a_token_of_the_cluster(scenario):
+    for name, _, spec in pods(render(scenario)):
+        assert spec["automountServiceAccountToken"] is False, name
+        for container in containers(spec):
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+
+
+def test_every_server_has_three_probes_and_says_what_it_needs(scenario):
+    for name, _, spec in pods(render(scenario)):
+        for container in containers(spec):
+            assert container["resources"]["requests"] and container["resources"]["limits"]["memory"], name
+            if not name.endswith("-test"):
+                assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container), name
+
+
+def test_every_mounted_volume_is_there_and_no_other(scenario):
+    for name, _, spec in pods(render(scenario, "proxy.extraVolumes=[]", "proxy.extraVolumeMounts=[]")):
+        mounted = {mount["name"] for container in containers(spec) for mount in container.get("volumeMounts", [])}
+        there = {volume["name"] for volume in spec.get("volumes", [])}
+        assert mounted - {"data"} == there, name
+
+
+def test_every_service_reaches_a_port_that_a_pod_has(scenario):
+    objects = render(scenario)
+    services = [each for each in objects if each["kind"] == "Service"]
+    assert services
+    for service in services:
+        selector = service["spec"]["selector"].items()
+        behind = [spec for _, labels, spec in pods(objects) if selector <= labels.items()]
+        assert len(behind) == 1, service["metadata"]["name"]
+        open_ports = {port["containerPort"] for container in containers(behind[0]) for port in container["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= open_ports
+
+
+def test_every_policy_is_about_a_pod_and_a_port_that_are_there(scenario):
+    objects = render(scenario)
+    policies = [each for each in objects if each["kind"] == "NetworkPolicy"]
+    assert policies
+    for policy in policies:
+        selector = policy["spec"]["podSelector"]["matchLabels"].items()
+        behind = [spec for _, labels, spec in pods(objects) if selector <= labels.items()]
+        assert len(behind) == 1, policy["metadata"]["name"]
+        open_ports = {port["containerPort"] for container in containers(behind[0]) for port in container["ports"]}
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= open_ports
+
+
+@pytest.fixture(scope="module")
+def etc(tmp_path_factory):
+    """What the pods find under /etc/mcp-edge, but for their configuration."""
+    etc = tmp_path_factory.mktemp("etc")
+    for folder in ("tls", "vault", "cognito", "valkey"):
+        (etc / folder).mkdir()
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mcp.example.com"]
+        + ["-addext", "subjectAltName=DNS:mcp.example.com"]
+        + ["-keyout", etc / "tls/tls.key", "-out", etc / "tls/tls.crt"], check=True, capture_output=True)
+    (etc / "valkey/ca.crt").write_text((etc / "tls/tls.crt").read_text())
+    (etc / "cognito/client-secret").write_text("example-of-a-secret")
+    made = subprocess.run([PROGRAMS / "mcp-edge-proxy", "keys", "generate"], check=True, capture_output=True)
+    (etc / "vault/keys").write_bytes(made.stdout)
+    return etc
+
+
+def check(program, text, etc, **env):
+    """What `check` says of a rendered file, and how it ends."""
+    path = etc / "config.toml"
+    path.write_text(text.replace("/etc/mcp-edge/", f"{etc}/"))
+    done = subprocess.run([PROGRAMS / program, "--config", path, "check"], capture_output=True, text=True, env=env, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_proxy_takes_its_configuration(scenario, etc):
+    objects = render(scenario)
+    text = find(objects, "ConfigMap", "proxy")["data"]["proxy.toml"]
+    url = "rediss://edge:password@valkey:6380/0"
+    secrets = kinds(objects, "Secret")
+    if "vault" in secrets:
+        (etc / "vault/keys").write_text(find(objects, "Secret", "vault")["stringData"]["keys"])
+    if "valkey" in secrets:
+        url = find(objects, "Secret", "valkey")["stringData"]["url"]
+    code, said = check("mcp-edge-proxy", text, etc, PROXY_VALKEY__URL=url)
+    assert code == 0, said
+    assert tomllib.loads(text)["server"]["public_url"] == "https://mcp.example.com"
+
+
+def test_the_adapter_takes_its_configuration(scenario, etc):
+    text = find(render(scenario), "ConfigMap", "adapter")["data"]["adapter.toml"]
+    code, said = check("plane-mcp-adapter", text, etc, ADAPTER_PLANE__INSTANCE="edge-mcp-edge-adapter-0")
+    assert code == 0, said
+
+
+def test_a_setting_that_the_proxy_does_not_know_is_refused_by_it(etc):
+    text = find(render("smallest", 'proxy.config={"limits":{"requests_a_minute":1}}'), "ConfigMap", "proxy")["data"]["proxy.toml"]
+    code, said = check("mcp-edge-proxy", text, etc)
+    assert code == 64 and "limits.requests_a_minute" in said

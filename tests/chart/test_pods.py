@@ -1,0 +1,175 @@
+"""Pods: where the adapter runs, how pods stop, how many there are, who reaches them."""
+
+import tomllib
+
+import pytest
+from chart import Refused, containers, find, kinds, render
+
+METRICS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+TRAEFIK = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
+
+
+def pod(objects, name):
+    return find(objects, "Deployment", name)["spec"]["template"]["spec"]
+
+
+def admitted(objects, policy, port):
+    """The peers let to a port; None: everybody."""
+    rules = find(objects, "NetworkPolicy", policy)["spec"]["ingress"]
+    found = [rule.get("from") for rule in rules if port in [each["port"] for each in rule["ports"]]]
+    return [] if not found else None if None in found else [peer for peers in found for peer in peers]
+
+
+def component(peer):
+    return peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component")
+
+
+def test_as_a_sidecar_the_adapter_starts_before_the_proxy_and_stops_after_it():
+    [sidecar] = pod(render("sidecar"), "proxy")["initContainers"]
+    assert sidecar["name"] == "adapter" and sidecar["restartPolicy"] == "Always"
+    assert "lifecycle" not in sidecar
+
+
+def test_as_a_sidecar_the_adapter_is_reached_by_loopback_only():
+    objects = render("sidecar")
+    adapter = tomllib.loads(find(objects, "ConfigMap", "adapter")["data"]["adapter.toml"])
+    proxy = tomllib.loads(find(objects, "ConfigMap", "proxy")["data"]["proxy.toml"])
+    assert adapter["server"]["listen"] == "127.0.0.1:8211"
+    assert proxy["routes"][0]["upstream"] == "http://127.0.0.1:8211/mcp"
+    assert kinds(objects, "Deployment") == ["proxy"]
+    assert kinds(objects, "Service") == ["adapter-admin", "proxy", "proxy-admin"]
+
+
+def test_asked_by_traefik_a_sidecar_adapter_is_reached_through_a_service():
+    objects = render("forward-auth-sidecar")
+    service = find(objects, "Service", "adapter")["spec"]
+    assert service["selector"]["app.kubernetes.io/component"] == "proxy"
+    adapter = tomllib.loads(find(objects, "ConfigMap", "adapter")["data"]["adapter.toml"])
+    assert adapter["server"]["listen"] == "0.0.0.0:8211"
+
+
+def test_the_adapter_knows_the_name_of_its_pod():
+    for scenario_, of in (("smallest", "adapter"), ("sidecar", "proxy")):
+        [adapter] = [each for each in containers(pod(render(scenario_), of)) if each["name"] == "adapter"]
+        named = {"name": "ADAPTER_PLANE__INSTANCE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+        assert named in adapter["env"]
+
+
+def test_plane_itself_has_an_address_of_its_own():
+    adapter = tomllib.loads(find(render("everything"), "ConfigMap", "adapter")["data"]["adapter.toml"])
+    assert adapter["plane"]["api_url"] == "http://plane-api.plane:8000"
+    assert "api_url" not in tomllib.loads(find(render("smallest"), "ConfigMap", "adapter")["data"]["adapter.toml"])["plane"]
+
+
+def test_a_pod_leaves_its_service_before_it_stops_accepting():
+    objects = render("smallest")
+    for name in ("proxy", "adapter"):
+        [container] = pod(objects, name)["containers"]
+        assert container["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+
+
+def test_a_stop_has_the_time_of_everything_that_can_hold_it_up():
+    # preStop, server.drain_seconds, and the refresh that is being stored; for the adapter the keys it deletes.
+    assert pod(render("smallest"), "proxy")["terminationGracePeriodSeconds"] >= 5 + 30 + 95
+    assert pod(render("smallest"), "adapter")["terminationGracePeriodSeconds"] >= 5 + 20 + 10
+    assert pod(render("sidecar"), "proxy")["terminationGracePeriodSeconds"] >= 5 + 30 + 95 + 20 + 10
+
+
+def test_a_rollout_takes_no_pod_away_before_another_serves():
+    for name in ("proxy", "adapter"):
+        strategy = find(render("smallest"), "Deployment", name)["spec"]["strategy"]
+        assert strategy == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+
+def test_a_changed_configuration_makes_new_pods():
+    def sum_of(*overrides):
+        return find(render("smallest", *overrides), "Deployment", "proxy")["spec"]["template"]["metadata"]["annotations"]
+    assert sum_of() != sum_of('proxy.routes=[{"path":"/keys","kind":"api-key"}]')
+    assert sum_of() == sum_of("proxy.replicas=5")
+
+
+def test_pods_spread_over_zones_and_nodes():
+    for name in ("proxy", "adapter"):
+        spread = pod(render("smallest"), name)["topologySpreadConstraints"]
+        assert [each["topologyKey"] for each in spread] == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"]
+        assert {each["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] for each in spread} == {name}
+
+
+def test_a_drained_node_takes_one_pod_of_a_kind_at_a_time():
+    objects = render("smallest")
+    for name in ("proxy", "adapter"):
+        budget = find(objects, "PodDisruptionBudget", name)["spec"]
+        assert budget["maxUnavailable"] == 1
+        assert budget["selector"] == find(objects, "Deployment", name)["spec"]["selector"]
+    assert kinds(render("sidecar"), "PodDisruptionBudget") == ["proxy"]
+    assert kinds(render("smallest", "podDisruptionBudget.enabled=false"), "PodDisruptionBudget") == []
+
+
+def test_with_autoscaling_nothing_else_sets_the_replicas():
+    objects = render("everything")
+    for name in ("proxy", "adapter"):
+        assert "replicas" not in find(objects, "Deployment", name)["spec"]
+        scaler = find(objects, "HorizontalPodAutoscaler", name)["spec"]
+        assert scaler["scaleTargetRef"]["name"] == f"edge-mcp-edge-{name}"
+        assert scaler["metrics"][0]["containerResource"]["container"] == name
+    assert kinds(render("smallest"), "HorizontalPodAutoscaler") == []
+
+
+def test_only_the_proxy_reaches_the_adapter():
+    objects = render("smallest")
+    assert [component(peer) for peer in admitted(objects, "adapter", 8211)] == ["proxy"]
+
+
+def test_asked_by_traefik_the_adapter_is_reached_by_it_too():
+    objects = render("traefik-forward-auth")
+    proxy, *others = admitted(objects, "adapter", 8211)
+    assert component(proxy) == "proxy" and others == TRAEFIK
+    assert admitted(render("forward-auth-sidecar"), "proxy", 8211) == TRAEFIK
+
+
+def test_only_traefik_reaches_the_port_that_hands_out_tokens():
+    for scenario_ in ("traefik-forward-auth", "forward-auth-sidecar", "gateway-forward-auth"):
+        assert admitted(render(scenario_), "proxy", 8081) == TRAEFIK
+
+
+def test_only_monitoring_reaches_the_admin_ports():
+    assert admitted(render("everything"), "proxy", 9443) == admitted(render("everything"), "adapter", 9211) == METRICS
+    assert admitted(render("sidecar"), "proxy", 9211) == METRICS
+    assert admitted(render("smallest"), "proxy", 9443) == admitted(render("smallest"), "adapter", 9211) == []
+
+
+def test_everybody_reaches_the_public_port_unless_traefik_stands_before_it():
+    assert admitted(render("smallest"), "proxy", 8443) is None
+    helm_test, *others = admitted(render("traefik-inline"), "proxy", 8080)
+    assert component(helm_test) == "test" and others == TRAEFIK
+
+
+def test_only_the_proxy_reaches_a_trial_valkey():
+    assert [component(peer) for peer in admitted(render("trial"), "valkey", 6379)] == ["proxy"]
+
+
+def test_metrics_are_scraped_from_every_pod_ready_or_not():
+    for name in ("proxy-admin", "adapter-admin"):
+        spec = find(render("smallest"), "Service", name)["spec"]
+        assert spec["clusterIP"] == "None" and spec["publishNotReadyAddresses"] is True
+
+
+@pytest.mark.parametrize(("url", "asked", "to"), [
+    ("https://mcp.example.com", "https://mcp.example.com/", "mcp.example.com:443:edge-mcp-edge-proxy:443"),
+    ("https://mcp.example.com:8443", "https://mcp.example.com:8443/", "mcp.example.com:8443:edge-mcp-edge-proxy:443"),
+])
+def test_helm_test_asks_the_service_under_the_public_name(url, asked, to):
+    [container] = find(render("smallest", f'publicUrl="{url}"'), "Pod", "test")["spec"]["containers"]
+    assert container["args"][-1] == f"{asked}.well-known/oauth-protected-resource/mcp"
+    assert container["args"][-2] == to
+
+
+def test_helm_test_speaks_plain_http_where_traefik_has_the_certificate():
+    [container] = find(render("traefik-inline"), "Pod", "test")["spec"]["containers"]
+    assert container["args"][-1].startswith("http://mcp.example.com/")
+    assert container["args"][-2] == "mcp.example.com:80:edge-mcp-edge-proxy:80"
+
+
+def test_a_part_that_cannot_be_is_refused():
+    with pytest.raises(Refused, match="adapter/mode|adapter.mode"):
+        render("smallest", 'adapter.mode="daemonset"')
