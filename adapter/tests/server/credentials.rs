@@ -155,6 +155,19 @@ async fn plane_saying_how_long_to_wait_closes_the_budget() {
 }
 
 #[tokio::test]
+async fn what_plane_says_is_left_of_a_minute_is_believed() {
+    let stack = Stack::start().await;
+    let last = Reply { headers: Vec::new(), ..Reply::captured("get_me") };
+    stack.plane.answer("/api/v1/users/me/", last.with_header("x-ratelimit-remaining", "0"));
+    let request = || stack.post(call("get_me", &json!({}))).header("x-api-key", "plane_api_1");
+    assert_eq!(stack.result_of(request()).await["isError"], false);
+    assert_eq!(text_of(&stack.result_of(request()).await)["code"], "plane.rate_limited");
+    assert_eq!(stack.plane.seen().len(), 1);
+    stack.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(stack.result_of(request()).await["isError"], false);
+}
+
+#[tokio::test]
 async fn a_short_wait_is_waited_out() {
     let stack = Stack::start().await;
     let mut busy = Reply::captured("err_429");
