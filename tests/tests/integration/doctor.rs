@@ -247,8 +247,8 @@ async fn valkey_that_is_down_or_refuses_us_is_named() {
     assert!(said.contains("no connection"), "{said}");
 }
 
-#[tokio::test]
-async fn a_missing_right_in_valkey_is_named() {
+/// Takes rights away from the ACL user, one at a time.
+async fn assert_named(rights: &[&str]) {
     let stack = stack().await;
     let valkey = stack.valkey.as_ref().unwrap();
     let mut patient = Patient::of(&stack);
@@ -256,11 +256,21 @@ async fn a_missing_right_in_valkey_is_named() {
     patient.environment.insert("PROXY_VALKEY__URL".to_owned(), url);
     let create = "ACL SETUSER edge on >password ~mcp-edge:* &mcp-edge:* +@all";
     assert_eq!(valkey.command(create).unwrap(), "+OK");
-    for right in ["set", "get", "pexpire", "getdel", "time", "publish", "subscribe"] {
+    for right in rights {
         assert_eq!(valkey.command(&format!("ACL SETUSER edge +@all -{right}")).unwrap(), "+OK");
         let said = patient.examine().await.assert_only("valkey", &[]);
         assert!(said.contains(&format!("{right} (")) && said.contains("~mcp-edge:*"), "{right}: {said}");
     }
+}
+
+#[tokio::test]
+async fn a_missing_right_in_valkey_is_named() {
+    assert_named(&["set", "get", "pexpire", "getdel", "time"]).await;
+}
+
+#[tokio::test]
+async fn a_missing_right_to_publish_or_to_subscribe_is_named() {
+    assert_named(&["publish", "subscribe"]).await;
 }
 
 #[tokio::test]
