@@ -11,7 +11,7 @@ use clap::Parser;
 use service::reload::Source;
 use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
 
-#[expect(clippy::print_stderr, clippy::print_stdout, reason = "this is the command line")]
+#[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // The environment is read once, here, and passed in.
@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         }
     };
     if arguments.command == Command::Check {
-        println!("{}", config.effective);
+        service::output::print_line(&config.effective);
         return ExitCode::SUCCESS;
     }
     match serve(source, config) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry};
 
 pub use self::doctor::{Doctor, doctor};
 use self::keys_status::KeysStatus;
@@ -88,12 +88,11 @@ pub fn serve(source: Source) -> ExitCode {
 
 /// Checks the configuration and prints what is in force, secrets redacted.
 #[must_use]
-#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
 pub fn check(source: &Source) -> ExitCode {
     match load(source) {
         Ok((raw, _)) => match toml::to_string(&raw) {
             Ok(text) => {
-                println!("{text}");
+                print_line(&text);
                 ExitCode::SUCCESS
             }
             Err(error) => fail(&error),
@@ -104,11 +103,10 @@ pub fn check(source: &Source) -> ExitCode {
 
 /// Makes keys, or tells which are in use.
 #[must_use]
-#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
 pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
     match keys.action {
         KeysAction::Generate => {
-            println!("{}", KeyRing::generate_line().expose());
+            print_line(KeyRing::generate_line().expose());
             ExitCode::SUCCESS
         }
         KeysAction::Status { json } => match load(source) {
@@ -118,7 +116,6 @@ pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
 fn keys_status(config: &Config, json: bool) -> ExitCode {
     let Some(valkey) = &config.valkey else {
         return fail(&NoValkey);
@@ -141,7 +138,7 @@ fn keys_status(config: &Config, json: bool) -> ExitCode {
     };
     let text = if json { serde_json::to_string(&status) } else { Ok(status.to_string()) };
     match text {
-        Ok(text) => println!("{text}"),
+        Ok(text) => print_line(&text),
         Err(error) => return fail(&error),
     }
     if status.lacks_a_key() { ExitCode::FAILURE } else { ExitCode::SUCCESS }

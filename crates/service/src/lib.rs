@@ -3,6 +3,7 @@
 //! ```text
 //! main ── config      defaults < file < environment; every problem at once, or a whole, valid value
 //!    ├─── reload      the configuration read again while running, taken whole or not at all
+//!    ├─── output      what a command prints
 //!    ├─── telemetry   log format and a filter that can change while running
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
@@ -15,6 +16,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+pub mod output;
 pub mod reload;
 pub mod secret;
 pub mod serve;

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
-use service::{Clock, EXIT_BAD_CONFIG, SystemClock, config::Problems};
+use service::{Clock, EXIT_BAD_CONFIG, SystemClock, config::Problems, output::print_line};
 
 use self::finding::{Finding, Report, Trial};
 use crate::{
@@ -82,11 +82,10 @@ fn refused(trial: Trial, problems: &Problems) -> Finding {
     trial.fail("the proxy would not start", all.join("\n"))
 }
 
-#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
 fn print(report: &Report, json: bool) {
     match serde_json::to_string(report) {
-        Ok(text) if json => println!("{text}"),
+        Ok(text) if json => print_line(&text),
         // A report is text all through, which always becomes JSON.
-        Ok(_) | Err(_) => println!("{report}"),
+        Ok(_) | Err(_) => print_line(report),
     }
 }

@@ -91,3 +91,23 @@ async fn a_good_configuration_is_shown_and_a_secret_in_the_file_is_refused() {
     assert_eq!(status.code(), Some(0), "{output}");
     assert!(output.contains(stack.origin()) && output.contains("header_bytes"), "{output}");
 }
+
+#[test]
+fn a_reader_that_is_gone_is_no_failure_of_check() {
+    use std::process::{Command, Stdio};
+
+    let program = stack::process::our_binary("plane-mcp-adapter", "ADAPTER_BIN").unwrap();
+    let mut command = Command::new(program);
+    command.arg("check").env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, value) in [
+        ("ADAPTER_COGNITO__ISSUER", "https://issuer.example/pool"),
+        ("ADAPTER_COGNITO__CLIENT_IDS", "app"),
+        ("ADAPTER_PLANE__BASE_URL", "https://plane.example"),
+    ] {
+        command.env(name, value);
+    }
+    let mut child = command.spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
