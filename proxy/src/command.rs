@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, telemetry};
 
+pub use self::doctor::{Doctor, doctor};
 use self::keys_status::KeysStatus;
 use crate::{
     config::Config,
@@ -13,6 +14,7 @@ use crate::{
     reload::{Reload, Source, load},
 };
 
+mod doctor;
 mod keys_status;
 
 /// The subcommands.
@@ -23,6 +25,9 @@ pub enum Command {
     Serve,
     /// Check the configuration: list every problem and exit 64, or print what is in force. Opens nothing.
     Check,
+    /// Try everything the proxy depends on, and say what is wrong and what to do. Exits 1 when something is, and 64 for a
+    /// bad configuration.
+    Doctor(Doctor),
     /// Make keys for the vault, or see which are in use.
     Keys(Keys),
 }

@@ -283,7 +283,7 @@ pub(crate) async fn open_valkey(valkey: &config::Valkey) -> Result<Valkey, Start
     Valkey::connect(&settings).await.map_err(while_("use [valkey]"))
 }
 
-fn cognito_keys(
+pub(crate) fn cognito_keys(
     settings: &config::Cognito,
     clock: &Arc<dyn Clock>,
 ) -> Result<(Arc<KeySet>, Arc<Verifier>), StartError> {
@@ -306,7 +306,7 @@ fn cognito_keys(
     Ok((keys, Arc::new(verifier)))
 }
 
-fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
+pub(crate) fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
     let http = http_client(settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
     let issuer = settings.issuers.first().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
     Ok(Arc::new(Cognito::new(CognitoSettings {
@@ -324,7 +324,7 @@ fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvid
 }
 
 /// A client for Cognito that trusts the configured authorities, or the system's.
-fn http_client(settings: &config::Cognito) -> Result<reqwest::ClientBuilder, StartError> {
+pub(crate) fn http_client(settings: &config::Cognito) -> Result<reqwest::ClientBuilder, StartError> {
     let builder = reqwest::Client::builder();
     let Some(path) = &settings.ca_file else { return Ok(builder) };
     let pem = fs::read(path).map_err(while_("read cognito.ca_file"))?;

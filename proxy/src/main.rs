@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     match arguments.command.unwrap_or_default() {
         Command::Serve => command::serve(source),
         Command::Check => command::check(&source),
+        Command::Doctor(doctor) => command::doctor(&doctor, &source),
         Command::Keys(keys) => command::keys(&keys, &source),
     }
 }

@@ -12,6 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "helm/mcp-edge"
 HELM = os.environ.get("HELM", str(ROOT / "target/tools/bin/helm"))
+PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target/debug"))
 SCENARIOS = sorted((CHART / "ci").glob("*-values.yaml"))
 OLDEST, MIDDLE, NEWEST = "1.30.0", "1.33.0", "1.37.0"
 

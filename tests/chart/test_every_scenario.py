@@ -1,16 +1,13 @@
 """What holds in every way to run it."""
 
-import os
 import subprocess
 import tomllib
-from pathlib import Path
 
 import kubernetes_validate
 import pytest
-from chart import MIDDLE, NEWEST, OLDEST, ROOT, containers, find, kinds, pods, render
+from chart import MIDDLE, NEWEST, OLDEST, PROGRAMS, containers, find, kinds, pods, render
 
-CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1"}
-PROGRAMS = Path(os.environ.get("PROGRAMS", ROOT / "target/debug"))
+CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1", "monitoring.coreos.com/v1"}
 
 
 @pytest.mark.parametrize("kube", [OLDEST, MIDDLE, NEWEST])
@@ -87,23 +84,6 @@ def test_every_policy_is_about_a_pod_and_a_port_that_are_there(scenario):
         assert len(behind) == 1, policy["metadata"]["name"]
         open_ports = {port["containerPort"] for container in containers(behind[0]) for port in container["ports"]}
         assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} <= open_ports
-
-
-@pytest.fixture(scope="module")
-def etc(tmp_path_factory):
-    """What the pods find under /etc/mcp-edge, but for their configuration."""
-    etc = tmp_path_factory.mktemp("etc")
-    for folder in ("tls", "vault", "cognito", "valkey"):
-        (etc / folder).mkdir()
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=mcp.example.com"]
-        + ["-addext", "subjectAltName=DNS:mcp.example.com"]
-        + ["-keyout", etc / "tls/tls.key", "-out", etc / "tls/tls.crt"], check=True, capture_output=True)
-    (etc / "valkey/ca.crt").write_text((etc / "tls/tls.crt").read_text())
-    (etc / "cognito/client-secret").write_text("example-of-a-secret")
-    made = subprocess.run([PROGRAMS / "mcp-edge-proxy", "keys", "generate"], check=True, capture_output=True)
-    (etc / "vault/keys").write_bytes(made.stdout)
-    return etc
 
 
 def check(program, text, etc, **env):

@@ -154,6 +154,20 @@ def test_metrics_are_scraped_from_every_pod_ready_or_not():
         assert spec["clusterIP"] == "None" and spec["publishNotReadyAddresses"] is True
 
 
+def test_prometheus_scrapes_the_admin_ports_and_no_other():
+    objects = render("everything")
+    monitor = find(objects, "ServiceMonitor", "metrics")
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    [endpoint] = monitor["spec"]["endpoints"]
+    assert endpoint == {"port": "admin", "path": "/metrics", "interval": "15s"}
+    wanted = monitor["spec"]["selector"]["matchLabels"].items()
+    scraped = [each["metadata"]["name"] for each in objects if each["kind"] == "Service"
+               and wanted <= each["metadata"]["labels"].items()
+               and endpoint["port"] in [port["name"] for port in each["spec"]["ports"]]]
+    assert sorted(scraped) == ["edge-mcp-edge-adapter-admin", "edge-mcp-edge-proxy-admin"]
+    assert kinds(render("smallest"), "ServiceMonitor") == []
+
+
 @pytest.mark.parametrize(("url", "asked", "to"), [
     ("https://mcp.example.com", "https://mcp.example.com/", "mcp.example.com:443:edge-mcp-edge-proxy:443"),
     ("https://mcp.example.com:8443", "https://mcp.example.com:8443/", "mcp.example.com:8443:edge-mcp-edge-proxy:443"),

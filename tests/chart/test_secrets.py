@@ -1,74 +1,16 @@
 """Secrets: existing ones, or made once and kept."""
 
-import base64
-import http.server
 import json
 import os
 import re
 import socket
 import subprocess
-import threading
 import time
 
 import pytest
-import yaml
-from chart import CHART, HELM, ROOT, Refused, find, kinds, render
+from chart import ROOT, Refused, find, kinds, render
 
 VALKEY = os.environ.get("VALKEY_SERVER", str(ROOT / "target/tools/bin/valkey-server"))
-
-
-class Cluster(http.server.BaseHTTPRequestHandler):
-    """As much of a Kubernetes API as Helm's `lookup` asks."""
-
-    secrets = {}
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        name = path.rsplit("/", 1)[-1]
-        code, body = 404, {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-        if path == "/api/v1":
-            secret = {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret", "verbs": ["get", "list"]}
-            code, body = 200, {"kind": "APIResourceList", "groupVersion": "v1", "resources": [secret]}
-        elif path == f"/api/v1/namespaces/edge/secrets/{name}" and name in self.secrets:
-            data = {key: base64.b64encode(value.encode()).decode() for key, value in self.secrets[name].items()}
-            code, body = 200, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "edge"}, "data": data}
-        text = json.dumps(body).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def cluster(tmp_path):
-    """Renders the trial against a cluster that holds what earlier renderings made."""
-    handler = type("ThisCluster", (Cluster,), {"secrets": {}})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    config = tmp_path / "kubeconfig"
-    config.write_text(yaml.safe_dump({
-        "apiVersion": "v1", "kind": "Config", "current-context": "stub", "users": [{"name": "stub", "user": {}}],
-        "clusters": [{"name": "stub", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "contexts": [{"name": "stub", "context": {"cluster": "stub", "user": "stub"}}]}))
-
-    def upgrade(*overrides):
-        more = [part for each in overrides for part in ("--set-json", each)]
-        command = [HELM, "template", "edge", CHART, "-n", "edge", "--is-upgrade", "--dry-run=server", "--kubeconfig", config,
-                   "--kube-version", "1.30.0", "-f", CHART / "ci/trial-values.yaml", *more]
-        done = subprocess.run(command, capture_output=True, text=True, check=True,
-                              env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
-        objects = [each for each in yaml.safe_load_all(done.stdout) if each]
-        for each in objects:
-            if each["kind"] == "Secret":
-                handler.secrets[each["metadata"]["name"]] = each["stringData"]
-        return objects
-
-    yield upgrade
-    server.shutdown()
 
 
 def of(objects, name):
@@ -76,7 +18,7 @@ def of(objects, name):
 
 
 def test_an_upgrade_keeps_the_vault_key_and_the_password(cluster):
-    first, second = cluster(), cluster("proxy.replicas=3")
+    first, second = cluster.upgrade("trial"), cluster.upgrade("trial", "proxy.replicas=3")
     assert find(second, "Deployment", "proxy")["spec"]["replicas"] == 3
     assert of(first, "vault") == of(second, "vault")
     assert of(first, "valkey") == of(second, "valkey")

@@ -98,7 +98,16 @@ def test_a_gateway_sends_all_paths_of_the_authorization_server_to_the_proxy():
     below = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "PathPrefix"}
     assert exact == {"/register", "/authorize", "/consent", "/token", "/revoke", "/introspect"}
     # A gateway's prefixes are whole path segments, so that "/.well-known/oauth-" would match nothing.
-    assert below == {"/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/auth"}
+    assert below == {"/.well-known/oauth-protected-resource", "/.well-known/oauth-authorization-server", "/auth", "/keys"}
+
+
+def test_routes_of_api_keys_go_through_the_proxy_also_where_traefik_asks():
+    objects = render("forward-auth-sidecar")
+    proxy = tomllib.loads(find(objects, "ConfigMap", "proxy")["data"]["proxy.toml"])
+    assert [route.get("upstream") for route in proxy["routes"]] == [None, "http://127.0.0.1:8211/mcp"]
+    assert routes(objects)[2] == {
+        "match": "Host(`mcp.example.com`) && (Path(`/mcp-api-key`) || PathPrefix(`/mcp-api-key/`))",
+        "middlewares": [], "services": ["edge-mcp-edge-proxy"]}
 
 
 def test_asked_by_traefik_the_proxy_needs_no_upstream_and_the_adapter_takes_the_public_host():

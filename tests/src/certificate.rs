@@ -65,6 +65,18 @@ impl Authority {
     /// # Errors
     /// When keys cannot be made or files not be written.
     pub fn issue(&self, name: &str) -> Outcome<CertificateFiles> {
+        self.issue_with(name, |_| ())
+    }
+
+    /// The same, with something else about it.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`].
+    pub fn issue_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Outcome<CertificateFiles> {
         let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
         let mut params = CertificateParams::new(names).while_doing("name a certificate")?;
         params.distinguished_name.push(DnType::CommonName, name);
@@ -73,6 +85,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.not_before = date_time_ymd(2025, 1, 1);
         params.not_after = date_time_ymd(2045, 1, 1);
+        change(&mut params);
         let key = KeyPair::generate().while_doing("make a key")?;
         let certificate = params.signed_by(&key, &self.issuer).while_doing("sign a certificate")?;
         Ok(CertificateFiles {

@@ -40,7 +40,8 @@
 {{- $adapter := ternary "127.0.0.1" (include "mcp-edge.name" (dict "root" . "part" "adapter")) $sidecar }}
 {{- range concat (list (dict "path" "/mcp" "name" "Plane" "kind" "mcp")) .Values.proxy.routes }}
 {{- $route := deepCopy . }}
-{{- if not (or $route.upstream $.Values.forwardAuth.enabled) }}
+{{- /* Traefik never asks about API keys: such routes go through the proxy in both ways. */}}
+{{- if not (or $route.upstream (and $.Values.forwardAuth.enabled (ne $route.kind "api-key"))) }}
 {{- if eq $route.kind "http" }}
 {{- fail (printf "proxy.routes: %s needs an upstream" $route.path) }}
 {{- end }}

@@ -22,6 +22,16 @@ list:
     {{- end }}
 {{- end }}
 
+{{/* The paths of API-key routes, which Traefik sends to the proxy also with ForwardAuth, as YAML {list: […]}. */}}
+{{- define "mcp-edge.key-paths" -}}
+list:
+{{- range .Values.proxy.routes }}
+{{- if eq .kind "api-key" }}
+  - {{ .path }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "mcp-edge.public-port" -}}
 {{- .Values.proxy.service.port | default 80 -}}
 {{- end }}

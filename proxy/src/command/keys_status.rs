@@ -69,6 +69,13 @@ impl KeysStatus {
     pub(super) fn lacks_a_key(&self) -> bool {
         self.keys.iter().any(|key| !key.configured)
     }
+
+    /// The keys that seal nothing new, but that records still need: those that are configured, or those that are not.
+    pub(super) fn still_needed(&self, configured: bool) -> Vec<(&str, usize)> {
+        let needed =
+            self.keys.iter().filter(|key| key.configured == configured && !key.seals && key.records > 0);
+        needed.map(|key| (key.id.as_str(), key.records)).collect()
+    }
 }
 
 impl KeyUse {

@@ -3,6 +3,7 @@
 
 use http::{HeaderMap, Method, header, request::Parts, uri::Authority};
 
+use super::route::HEALTH;
 use crate::error::Error;
 
 /// A request head read in the one possible way.
@@ -102,7 +103,10 @@ fn check_host(parts: &Parts, hosts: &[String]) -> Result<(), Error> {
         return Err(Error::Ambiguous("several_hosts"));
     }
     let host = authority.or(header).ok_or(Error::Ambiguous("no_host"))?;
-    if hosts.iter().any(|ours| ours.eq_ignore_ascii_case(without_default_port(host, ours))) {
+    // Load balancers ask for the health of an address.
+    if parts.uri.path() == HEALTH
+        || hosts.iter().any(|ours| ours.eq_ignore_ascii_case(without_default_port(host, ours)))
+    {
         Ok(())
     } else {
         Err(Error::ForeignHost)
@@ -184,6 +188,8 @@ mod tests {
         assert!(host(Some("edge.example:443"), "/mcp").is_ok());
         assert!(host(Some("edge.internal:8443"), "/mcp").is_ok());
         assert!(matches!(host(Some("edge.internal"), "/mcp"), Err(Error::ForeignHost)));
+        assert!(host(Some("10.0.0.7:8443"), "/healthz").is_ok(), "load balancers name an address");
+        assert!(matches!(host(Some("10.0.0.7:8443"), "/healthz/"), Err(Error::ForeignHost)));
         assert!(matches!(host(Some("evil.example"), "/mcp"), Err(Error::ForeignHost)));
         assert!(matches!(host(None, "/mcp"), Err(Error::Ambiguous("no_host"))));
         assert!(matches!(

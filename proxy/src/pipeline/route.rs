@@ -8,6 +8,9 @@ use crate::{
     oauth::{Endpoint, OAuth},
 };
 
+/// Where the public listener says that it answers.
+pub(super) const HEALTH: &str = "/healthz";
+
 /// What answers a request.
 #[derive(Debug)]
 pub enum Target {
@@ -36,7 +39,7 @@ impl Target {
 /// # Errors
 /// [`Error::NoRoute`].
 pub fn route(path: &str, oauth: &OAuth, routes: &[Arc<Route>]) -> Result<Target, Error> {
-    if path == "/healthz" {
+    if path == HEALTH {
         return Ok(Target::Health);
     }
     if let Some(endpoint) = oauth.endpoint(path) {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -240,7 +241,13 @@ async fn respond(
         form: if is_form { pairs(&body.to_bytes()) } else { Vec::new() },
         headers: head.headers,
     };
-    shared.answer(host, call).await.map(Answer::into_response)
+    let mut response = shared.answer(host, call).await.map(Answer::into_response)?;
+    let now = UNIX_EPOCH + Duration::from_secs(shared.world().now());
+    // By the pool's clock, not by the one of the machine that plays it.
+    if let Ok(date) = httpdate::fmt_http_date(now).parse() {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    Ok(response)
 }
 
 fn pairs(encoded: &[u8]) -> Vec<(String, String)> {

@@ -68,7 +68,7 @@ impl Cluster {
         let alone = format!("address: {}/oauth2/auth", chain.oauth2_proxy.url());
         assert!(chain.dynamic.contains(&alone), "{}", chain.dynamic);
         let both = format!("address: {inside}/oauth2/auth\n        tls: {{ca: \"{ca}\"}}");
-        let tested = tested_and_asked_again(&chain.dynamic, chain.public_url.trim_start_matches("https://"));
+        let tested = tested_and_asked_again(&chain.dynamic);
         chain.traefik.change(&tested.replace(&alone, &both)).unwrap();
         // Traefik found them gone.
         let client = chain.client("/mcp").unwrap();
@@ -81,11 +81,10 @@ impl Cluster {
     }
 }
 
-/// With a health test of the proxies, under the name they answer to, and another attempt where one cannot be reached.
-fn tested_and_asked_again(dynamic: &str, host: &str) -> String {
+/// With a health test of the proxies, and another attempt where one cannot be reached.
+fn tested_and_asked_again(dynamic: &str) -> String {
     let next = "}}\n    oauth2-proxy: {loadBalancer";
-    let test =
-        format!(", healthCheck: {{path: /healthz, hostname: \"{host}\", interval: 1s, timeout: 1s}}{next}");
+    let test = format!(", healthCheck: {{path: /healthz, interval: 1s, timeout: 1s}}{next}");
     let again = "  middlewares:\n    again: {retry: {attempts: 8, initialInterval: 50ms}}\n";
     let used = "      middlewares: [again]\n      service: edge\n";
     let changes = [("      service: edge\n", used), ("  middlewares:\n", again), (next, &test)];

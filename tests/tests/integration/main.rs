@@ -22,6 +22,7 @@ mod configuration;
 mod consent;
 mod crashes;
 mod demo;
+mod doctor;
 mod evaluation;
 mod framing;
 mod identity;

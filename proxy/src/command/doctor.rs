@@ -1,0 +1,92 @@
+//! `doctor`: tries everything the proxy depends on, as the proxy would use it, and says for each what was tried, what it
+//! means and what to do. Nobody is signed in, nothing of a session is read, and no secret is printed.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::Args;
+use service::{Clock, EXIT_BAD_CONFIG, SystemClock, config::Problems};
+
+use self::finding::{Finding, Report, Trial};
+use crate::{
+    config::Config,
+    reload::{Source, load},
+};
+
+mod certificate;
+mod cognito;
+mod finding;
+mod public_url;
+mod request;
+mod upstream;
+mod valkey;
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    /// PEM bundle that the certificate of `server.public_url` is checked against, instead of the system's: for a
+    /// private authority.
+    #[arg(long)]
+    ca_file: Option<PathBuf>,
+}
+
+/// Tries everything and prints what came of it.
+#[must_use]
+pub fn doctor(doctor: &Doctor, source: &Source) -> ExitCode {
+    let place = match &source.file {
+        Some(file) => format!("read {} and the environment", file.display()),
+        None => "read the environment; there is no file".to_owned(),
+    };
+    let trial = Trial::new("configuration", place);
+    let config = match load(source) {
+        Ok((_, config)) => config,
+        Err(problems) => {
+            print(&Report::new(vec![refused(trial, &problems)]), doctor.json);
+            return ExitCode::from(EXIT_BAD_CONFIG);
+        }
+    };
+    let configuration = trial.ok("every key is known, and every value can be used");
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return super::fail(&error),
+    };
+    let report = Report::new(runtime.block_on(examine(configuration, &config, doctor)));
+    print(&report, doctor.json);
+    if report.has_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// All probes that need more than the configuration. Those that need nothing of each other run at once.
+async fn examine(configuration: Finding, config: &Config, doctor: &Doctor) -> Vec<Finding> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ca_file = doctor.ca_file.as_deref();
+    let shown = async {
+        let certificate = certificate::probe(config, ca_file, clock.as_ref());
+        let public_url = public_url::probe(config, ca_file, certificate.is_failure(), clock.as_ref()).await;
+        [certificate, public_url]
+    };
+    let (cognito, valkey, shown, upstreams) =
+        tokio::join!(cognito::probe(config, &clock), valkey::probe(config), shown, upstream::probe(config));
+    let mut findings = vec![configuration];
+    findings.extend(cognito);
+    findings.extend(valkey);
+    findings.extend(shown);
+    findings.extend(upstreams);
+    findings
+}
+
+fn refused(trial: Trial, problems: &Problems) -> Finding {
+    let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    trial.fail("the proxy would not start", all.join("\n"))
+}
+
+#[expect(clippy::print_stdout, reason = "printing is what the command is for")]
+fn print(report: &Report, json: bool) {
+    match serde_json::to_string(report) {
+        Ok(text) if json => println!("{text}"),
+        // A report is text all through, which always becomes JSON.
+        Ok(_) | Err(_) => println!("{report}"),
+    }
+}
