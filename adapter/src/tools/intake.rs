@@ -152,12 +152,8 @@ async fn matching(
 
 /// The caller's id when they see only their own requests, as guests do in Plane's web application.
 async fn own_only(call: &Call<'_>, slug: &Slug, project: &Named) -> Result<Option<String>, Failure> {
-    let known = projects::known(call, slug).await?;
-    let known = known.iter().find(|known| known.id.as_deref() == Some(project.id.as_str()));
-    let guest = known.is_some_and(|project| {
-        project.member_role == Some(workspaces::GUEST) && project.guest_view_all_features != Some(true)
-    });
-    if guest { Ok(Some(users::id(call).await?.as_str().to_owned())) } else { Ok(None) }
+    let own_only = projects::shows_own_only(call, slug, project).await?;
+    if own_only { Ok(Some(users::id(call).await?.as_str().to_owned())) } else { Ok(None) }
 }
 
 impl Row {

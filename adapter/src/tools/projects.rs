@@ -12,6 +12,7 @@ use crate::plane::shapes::Project;
 pub(super) use retrieve::{RETRIEVE_PROJECT, retrieve};
 pub(super) use scope::{
     Named, ask, failure, find, fresh, known, named, not_found, not_joined, outside, resolve, shown,
+    shows_own_only,
 };
 
 /// `list_projects`

@@ -229,6 +229,12 @@ async fn a_guest_sees_a_guests_part() {
         // Guests may not see who else is there, so ids stay ids; their own may be named.
         assert!(row["created_by"] == me || row["created_by"] == "gus", "{row}");
     }
+    for arguments in [
+        json!({"project": "OPS"}),
+        json!({"project": "OPS", "state_group": "backlog,unstarted,started,completed,cancelled"}),
+    ] {
+        assert_eq!(gus.ask("list_work_items", arguments).await["total"], own["total"]);
+    }
     let refused = gus.ask("retrieve_work_item", json!({"work_item": "OPS-1"})).await;
     assert_eq!(refused["code"], "permission.denied", "{refused}");
     let missing = gus.ask("list_work_items", json!({"project": "HIR"})).await;

@@ -148,6 +148,20 @@ pub(in crate::tools) async fn failure(
     }
 }
 
+/// Whether the caller sees only what they created themselves: so Plane's web application treats guests, and its public API
+/// does not.
+pub(in crate::tools) async fn shows_own_only(
+    call: &Call<'_>,
+    slug: &Slug,
+    project: &Named,
+) -> Result<bool, Failure> {
+    let known = known(call, slug).await?;
+    let known = known.iter().find(|known| known.id.as_deref() == Some(project.id.as_str()));
+    Ok(known.is_some_and(|project| {
+        project.member_role == Some(workspaces::GUEST) && project.guest_view_all_features != Some(true)
+    }))
+}
+
 /// Why a project the caller has not joined shows nothing of what is in it.
 pub(in crate::tools) async fn outside(call: &Call<'_>, slug: &Slug, project: &Named) -> Failure {
     match find(call, slug, project.id.as_str()).await {

@@ -106,7 +106,7 @@ pub(super) async fn matching(
     filter: &Filter,
     fields: Vec<&'static str>,
 ) -> Result<WorkItems, Failure> {
-    let source = source(call, project, filter, &fields)?;
+    let source = source(call, slug, project, filter, &fields).await?;
     let only = match source {
         Source::Workspace if call.policy.limits_projects(slug) => Some(joined(call, slug).await?),
         _ => None,
@@ -128,15 +128,20 @@ async fn joined(call: &Call<'_>, slug: &Slug) -> Result<Vec<String>, Failure> {
 
 /// Which list has what is wanted. The public API gives names in one request, but knows neither filters nor what cycle and
 /// modules an item is in; the application's API takes no keys.
-fn source(
+async fn source(
     call: &Call<'_>,
+    slug: &Slug,
     project: Option<&Named>,
     filter: &Filter,
     fields: &[&str],
 ) -> Result<Source, Failure> {
     let planned = fields.contains(&"cycle") || fields.contains(&"modules");
     if let Credential::Identity(_) = call.caller.credential {
-        if project.is_some() && filter.is_empty() && !planned {
+        if let Some(project) = project
+            && filter.is_empty()
+            && !planned
+            && !projects::shows_own_only(call, slug, project).await?
+        {
             return Ok(Source::Public);
         }
         if fields.contains(&"description") {
