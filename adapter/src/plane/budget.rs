@@ -47,11 +47,10 @@ impl Budget {
         {
             return Err(wait);
         }
-        // Plane's own count wins over ours while it is fresh: service keys have more than the default.
-        let left = match state.told.filter(|(_, at)| age(*at, now) < WINDOW) {
-            Some((left, _)) => usize::try_from(left).unwrap_or(usize::MAX),
-            None => usize::try_from(per_window).unwrap_or(usize::MAX).saturating_sub(state.sent.len()),
-        };
+        // Ours holds whatever Plane would allow; Plane's, while it is fresh, where somebody else uses the key too.
+        let ours = usize::try_from(per_window).unwrap_or(usize::MAX).saturating_sub(state.sent.len());
+        let told = state.told.filter(|(_, at)| age(*at, now) < WINDOW);
+        let left = told.map_or(ours, |(told, _)| ours.min(usize::try_from(told).unwrap_or(usize::MAX)));
         if left == 0 {
             let oldest = state.sent.front().map_or(Duration::ZERO, |at| age(*at, now));
             return Err(WINDOW.saturating_sub(oldest).max(Duration::from_secs(1)));
@@ -110,13 +109,15 @@ mod tests {
     }
 
     #[test]
-    fn planes_own_count_wins_while_it_is_fresh() {
+    fn the_lower_of_planes_count_and_ours_holds() {
         let budget = Budget::default();
         budget.told(2, at(100));
-        budget.take(1, at(100)).unwrap();
-        budget.take(1, at(101)).unwrap();
-        assert!(budget.take(1, at(102)).is_err());
-        budget.take(1, at(161)).unwrap();
+        budget.take(9, at(100)).unwrap();
+        budget.take(9, at(101)).unwrap();
+        assert!(budget.take(9, at(102)).is_err(), "plane has no more");
+        budget.told(200, at(103));
+        assert!(budget.take(2, at(103)).is_err(), "plane would allow more than the operator does");
+        budget.take(9, at(163)).unwrap();
     }
 
     #[test]
