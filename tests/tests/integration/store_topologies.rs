@@ -19,9 +19,13 @@ use stack::{
     valkey::{Sentinels, Valkey},
 };
 
-/// Every request asks the store, and none waits for it longer than a second.
+/// Every request asks the store, and none waits for it longer than a second; asking again and again is not limited.
 fn impatient() -> Builder {
-    Stack::builder().proxy_setting("vault.cache_seconds", 0).proxy_setting("valkey.timeout_seconds", 1)
+    let builder =
+        Stack::builder().proxy_setting("vault.cache_seconds", 0).proxy_setting("valkey.timeout_seconds", 1);
+    builder
+        .proxy_setting("limits.requests_per_minute", 0)
+        .proxy_setting("limits.oauth_requests_per_minute", 0)
 }
 
 /// A refusal that says: our fault, come back.

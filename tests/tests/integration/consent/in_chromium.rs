@@ -66,7 +66,14 @@ async fn ask(stack: &Stack, redirect_uri: &str) -> (McpClient, Discovery, String
 
 /// Presses Allow on the consent page, without a mouse.
 async fn allow(chromium: &Chromium) {
-    chromium.press(&[Key::Tab]).await.unwrap();
+    chromium.wait_until("document.readyState === 'complete'").await.unwrap();
+    // A key that is pressed while the page is being shown can be lost: then nothing has the focus yet.
+    for _ in 0..5 {
+        chromium.press(&[Key::Tab]).await.unwrap();
+        if chromium.run("document.activeElement !== document.body").await.unwrap() == true {
+            break;
+        }
+    }
     assert_eq!(chromium.run("document.activeElement.textContent").await.unwrap(), "Cancel");
     chromium.press(&[Key::Tab]).await.unwrap();
     assert_eq!(chromium.run("document.activeElement.textContent").await.unwrap(), "Allow and sign in");
