@@ -65,7 +65,7 @@ async fn ask(stack: &Stack, redirect_uri: &str) -> (McpClient, Discovery, String
 }
 
 /// Presses Allow on the consent page, without a mouse.
-async fn allow(chromium: &Chromium) {
+async fn allow(chromium: &mut Chromium) {
     chromium.wait_until("document.readyState === 'complete'").await.unwrap();
     // A key that is pressed while the page is being shown can be lost: then nothing has the focus yet.
     for _ in 0..5 {
@@ -101,7 +101,7 @@ async fn a_person_signs_in_with_the_keyboard_alone() {
     let mut chromium = Chromium::start().await.unwrap();
 
     chromium.visit(&request.url).await.unwrap();
-    allow(&chromium).await;
+    allow(&mut chromium).await;
     sign_in(&mut chromium).await;
     let target = async {
         while let Some(target) = asked.recv().await {
@@ -135,7 +135,7 @@ async fn the_policy_of_the_page_does_not_stop_a_redirect_to_a_scheme_of_the_clie
     // Once signed in at Cognito, form, Cognito, callback and client are one chain, over which Chrome keeps the policy.
     let (_, _, _, first) = ask(&stack, &format!("{origin}/callback")).await;
     chromium.visit(&first.url).await.unwrap();
-    allow(&chromium).await;
+    allow(&mut chromium).await;
     sign_in(&mut chromium).await;
     chromium.wait_until("document.title === 'Done'").await.unwrap();
 
@@ -144,7 +144,7 @@ async fn the_policy_of_the_page_does_not_stop_a_redirect_to_a_scheme_of_the_clie
     chromium.visit(&request.url).await.unwrap();
     chromium.events().await.unwrap();
     chromium.console().await.unwrap();
-    allow(&chromium).await;
+    allow(&mut chromium).await;
     let (mut seen, mut attempt) = (Vec::new(), None);
     let began = std::time::Instant::now();
     while attempt.is_none() && began.elapsed() < PATIENCE {
