@@ -235,8 +235,12 @@ async fn a_guest_sees_a_guests_part() {
     ] {
         assert_eq!(gus.ask("list_work_items", arguments).await["total"], own["total"]);
     }
-    let refused = gus.ask("retrieve_work_item", json!({"work_item": "OPS-1"})).await;
-    assert_eq!(refused["code"], "permission.denied", "{refused}");
+    for tool in ["retrieve_work_item", "list_comments", "list_activity"] {
+        let refused = gus.ask(tool, json!({"work_item": "OPS-1"})).await;
+        assert_eq!(refused["code"], "permission.denied", "{tool} {refused}");
+        let own = gus.ask(tool, json!({"work_item": "OPS-6"})).await;
+        assert_eq!(own["code"], json!(null), "{tool} {own}");
+    }
     let missing = gus.ask("list_work_items", json!({"project": "HIR"})).await;
     assert_eq!(missing["code"], "project.not_found");
 }

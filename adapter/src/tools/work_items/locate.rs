@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::caller::Credential;
 use crate::plane::PlaneError;
 use crate::plane::path::{Path, Slug, Uuid, WorkItemKey};
 use crate::plane::shapes::WorkItem;
@@ -135,10 +136,7 @@ pub(super) async fn refused(call: &Call<'_>, error: PlaneError, slug: &Slug, key
     match projects::find(call, slug, key.project.as_str()).await {
         Err(failure) => failure,
         Ok(_) if matches!(error, PlaneError::NotFound) => not_found(&key.to_string()),
-        Ok(project) if project.is_member == Some(true) => Failure::of(
-            Code::PermissionDenied,
-            format!("Plane does not let this user see {key}: guests see only what they created."),
-        ),
+        Ok(project) if project.is_member == Some(true) => hidden_from_guest(&key.to_string()),
         Ok(_) => projects::not_joined(key.project.as_str()),
     }
 }
@@ -177,9 +175,36 @@ pub(super) fn not_found(shown: &str) -> Failure {
     Failure::of(Code::WorkItemNotFound, format!("There is no work item {shown} that this user can see."))
 }
 
-/// The workspace and the item of a call about one item.
+/// The workspace and the item of a call about what hangs on one item.
 pub(in crate::tools) async fn arguments(call: &Call<'_>) -> Result<(Slug, Located), Failure> {
     let slug = workspaces::resolve(call)?;
     let item = locate(call, &slug).await?;
+    check_guest(call, &slug, &item).await?;
     Ok((slug, item))
+}
+
+/// An item that Plane's web application hides from a guest has no discussion and no history for them either; the public
+/// API, which is asked for both, would show them.
+async fn check_guest(call: &Call<'_>, slug: &Slug, item: &Located) -> Result<(), Failure> {
+    let is_signed_in = matches!(call.caller.credential, Credential::Identity(_));
+    if !is_signed_in || !projects::shows_own_only(call, slug, &item.project).await? {
+        return Ok(());
+    }
+    match call.plane.ask::<WorkItem>(call.caller, in_application(slug, &item.project, &item.id)).await {
+        Ok(_) => Ok(()),
+        Err(PlaneError::Forbidden) => Err(hidden_from_guest(&item.label)),
+        Err(PlaneError::NotFound) => Err(not_found(&item.label)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The web application's path of an item.
+pub(super) fn in_application(slug: &Slug, project: &Named, id: &Uuid) -> Path {
+    let path = Path::app("workspaces/").part(slug.as_str()).literal("projects/").part(project.id.as_str());
+    path.literal("issues/").part(id.as_str())
+}
+
+fn hidden_from_guest(shown: &str) -> Failure {
+    let message = format!("Plane does not let this user see {shown}: guests see only what they created.");
+    Failure::of(Code::PermissionDenied, message)
 }

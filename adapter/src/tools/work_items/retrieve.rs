@@ -112,10 +112,7 @@ async fn ask(
     let path = match (reference, is_signed_in) {
         (Reference::Key(key, _), true) => application().literal("work-items/").part(&key.to_string()),
         (Reference::Key(key, _), false) => locate::by_key(slug, key).query("expand", EXPAND),
-        (Reference::Id(id, project), true) => {
-            let path = application().literal("projects/").part(project.id.as_str());
-            path.literal("issues/").part(id.as_str())
-        }
+        (Reference::Id(id, project), true) => locate::in_application(slug, project, id),
         (Reference::Id(id, project), false) => {
             let path = Path::project(slug, &project.id).literal("work-items/");
             path.part(id.as_str()).query("expand", EXPAND)
