@@ -22,7 +22,7 @@ KINDS = {
     "traefik.io/v1alpha1": ["IngressRoute", "Middleware"],
     "gateway.networking.k8s.io/v1": ["HTTPRoute"],
     "cert-manager.io/v1": ["Certificate"],
-    "monitoring.coreos.com/v1": ["ServiceMonitor"],
+    "monitoring.coreos.com/v1": ["PrometheusRule", "ServiceMonitor"],
 }
 
 

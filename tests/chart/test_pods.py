@@ -164,6 +164,8 @@ def test_prometheus_scrapes_the_admin_ports_and_no_other():
     scraped = [each["metadata"]["name"] for each in objects if each["kind"] == "Service"
                and wanted <= each["metadata"]["labels"].items()
                and endpoint["port"] in [port["name"] for port in each["spec"]["ports"]]]
+    # Their names are the label `job`, which the alerts go by.
+    assert "jobLabel" not in monitor["spec"]
     assert sorted(scraped) == ["edge-mcp-edge-adapter-admin", "edge-mcp-edge-proxy-admin"]
     assert kinds(render("smallest"), "ServiceMonitor") == []
 

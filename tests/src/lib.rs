@@ -9,7 +9,7 @@
 //! - [`evaluation`]: questions that the tools must be able to answer.
 //! - [`forwarder`]: a token for programs that know no OAuth.
 //! - [`chain`]: the whole chain of real programs, what the end-to-end tests start from.
-//! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
+//! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], [`prometheus`], and [`provider`], an OpenID provider in
 //!   Cognito's place.
 //! - [`wire`]: bytes on a TLS connection, as no client library would send them.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
@@ -34,6 +34,7 @@ pub mod plane;
 pub mod ports;
 pub mod process;
 pub mod program;
+pub mod prometheus;
 pub mod provider;
 pub mod proxy;
 pub mod scratch;

@@ -10,6 +10,7 @@
 mod attacks;
 mod clients;
 mod credentials;
+mod dashboards;
 mod forward_auth;
 mod kubernetes;
 mod middlewares;
