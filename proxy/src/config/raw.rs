@@ -314,7 +314,7 @@ impl Default for Vault {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Valkey {
-    /// `redis://` or `rediss://` (TLS) with user and password; `-sentinel` and `-cluster` forms in docs/operations.md. Empty: in memory.
+    /// `redis://` or `rediss://` (TLS) with user and password; `-sentinel` and `-cluster` forms in docs/valkey.md. Empty: in memory.
     #[serde(serialize_with = "redacted")]
     pub url: Option<Secret>,
     /// PEM bundle that Valkey and its sentinels are checked against over TLS; empty: the system's.
