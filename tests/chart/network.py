@@ -1,54 +1,57 @@
-"""The network of a cluster as far as Traefik needs it: what pods' addresses and Services' names lead to is played by an HTTP
-proxy, which Traefik is told of by HTTP_PROXY, so that everything listens on loopback all the same."""
+"""The network of a cluster as far as Traefik needs it: what pods' addresses and Services' names lead to. It is a SOCKS proxy,
+which Traefik is told of by HTTP_PROXY, so that everything listens on loopback all the same."""
 
 import contextlib
-import http.client
-import http.server
+import select
+import socket
+import socketserver
+import struct
 import threading
-from urllib.parse import urlsplit
+
+# RFC 1928: version 5, no authentication, succeeded, host unreachable; addresses as four bytes or as a name.
+VERSION, NO_AUTHENTICATION, SUCCEEDED, UNREACHABLE, IPV4, NAME = 5, 0, 0, 4, 1, 3
 
 
-class Hop(http.server.BaseHTTPRequestHandler):
-    """Passes a request for `http://host:port/…` on to where that is on this machine."""
+class Hop(socketserver.StreamRequestHandler):
+    """One connection, carried to where its address is on this machine."""
 
-    places = {}
-    asked = []
+    places, asked = {}, []
 
-    def _pass_on(self):
-        url = urlsplit(self.path)
-        self.asked.append(url.netloc)
-        place = self.places.get(url.netloc)
-        if place is None:
-            self.send_error(502, f"nothing is at {url.netloc}")
-            return
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        there = http.client.HTTPConnection("127.0.0.1", place, timeout=20)
-        there.putrequest(self.command, self.path.split(url.netloc, 1)[1], skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            there.putheader(name, value)
-        there.endheaders(body)
-        answer = there.getresponse()
-        text = answer.read()
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("transfer-encoding", "content-length", "connection"):
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-        there.close()
+    def handle(self):
+        _, methods = self.rfile.read(2)
+        self.rfile.read(methods)
+        self.wfile.write(bytes([VERSION, NO_AUTHENTICATION]))
+        *_, kind = self.rfile.read(4)
+        host = socket.inet_ntoa(self.rfile.read(4)) if kind == IPV4 else self.rfile.read(self.rfile.read(1)[0]).decode()
+        [port] = struct.unpack("!H", self.rfile.read(2))
+        self.asked.append(f"{host}:{port}")
+        place = self.places.get(f"{host}:{port}")
+        self.wfile.write(bytes([VERSION, UNREACHABLE if place is None else SUCCEEDED, 0, IPV4, 0, 0, 0, 0, 0, 0]))
+        if place is not None:
+            with socket.create_connection(("127.0.0.1", place)) as there:
+                self._carry(there)
 
-    do_GET = do_POST = _pass_on
+    def _carry(self, there):
+        ends = {self.connection: there, there: self.connection}
+        while True:
+            for end in select.select(list(ends), [], [])[0]:
+                data = end.recv(65536)
+                if not data:
+                    return
+                ends[end].sendall(data)
 
-    def log_message(self, *_):
-        pass
+
+class Server(socketserver.ThreadingTCPServer):
+    """Connections of their own threads, which end with the test."""
+
+    daemon_threads, block_on_close = True, False
 
 
 @contextlib.contextmanager
 def network(places):
-    """(its URL for HTTP_PROXY, what was asked for) of a network where `places` maps `host:port` to a port here."""
+    """(its URL for HTTP_PROXY, what was connected to) of a network where `places` maps `host:port` to a port here."""
     hop = type("ThisHop", (Hop,), {"places": places, "asked": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), hop)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", hop.asked
-    server.shutdown()
+    with Server(("127.0.0.1", 0), hop) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"socks5://127.0.0.1:{server.server_address[1]}", hop.asked
+        server.shutdown()

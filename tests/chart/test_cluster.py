@@ -34,7 +34,7 @@ def test_a_key_that_a_custom_resource_does_not_have_would_be_refused(cluster, na
     made = find(render(name), kind, part)
     made["metadata"]["namespace"] = "default"
     made["spec"]["typo"] = True
-    with pytest.raises(Refused, match='unknown field "spec.typo"'):
+    with pytest.raises(Refused, match='unknown field "typo"'):
         cluster.kubectl("apply", "--dry-run=server", "-f", "-", objects=[made])
 
 
@@ -54,7 +54,7 @@ def test_helm_installs_it_upgrades_it_and_takes_it_away(cluster, scenario):
     cluster.helm("uninstall", namespace)
     left, _ = cluster.kubectl("get", "-n", namespace, "-f", "-", "--ignore-not-found", "-o", "name", text=objects)
     # What sessions need is kept; the next installation of that name takes it.
-    assert left.split() == [f"secret/{name}" for name in secrets]
+    assert set(left.split()) == {f"secret/{name}" for name in secrets}
     cluster.helm("install", namespace, scenario=scenario)
     assert cluster.secrets(namespace) == secrets
 
@@ -78,9 +78,9 @@ def test_every_pod_is_admitted_where_only_the_restricted_standard_is(cluster, sc
 
 
 def commands():
-    """The commands of the README's part about Kubernetes, and of the notes after them."""
+    """The commands of the README's part about Kubernetes."""
     part = (ROOT / "README.md").read_text().split("\n## On Kubernetes\n")[1].split("\n## ")[0]
-    return [block for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL)]
+    return re.findall(r"```sh\n(.*?)```", part, re.DOTALL)
 
 
 def test_the_commands_of_the_readme_install_it(cluster, tmp_path):
