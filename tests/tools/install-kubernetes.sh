@@ -17,7 +17,8 @@ cp "$FROM/go.mod" "$FROM/go.sum" "$FROM/main.go" "$SOURCE/"
 IFS=. read -r major minor _ <<<"${VERSION#v}"
 named=k8s.io/component-base/version
 flags="-s -w -X $named.gitVersion=$VERSION -X $named.gitMajor=$major -X $named.gitMinor=$minor"
-(cd "$SOURCE" && CGO_ENABLED=0 "$GO" build -mod=readonly -buildvcs=false -trimpath -ldflags "$flags" -o "$SOURCE/kubernetes" .) >>"$log" 2>&1 ||
+# -mod=mod: go.mod names only what main.go uses; go.sum pins everything below it.
+(cd "$SOURCE" && CGO_ENABLED=0 "$GO" build -mod=mod -buildvcs=false -trimpath -ldflags "$flags" -o "$SOURCE/kubernetes" .) >>"$log" 2>&1 ||
   fail "Kubernetes does not build (see $log)"
 for name in etcd kube-apiserver kubectl; do ln -sf "$SOURCE/kubernetes" "$BIN/$name"; done
 cp "$FROM/go.sum" "$SOURCE/built.sum"
