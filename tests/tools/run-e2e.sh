@@ -15,6 +15,7 @@ export VALKEY_SERVER="$BIN/valkey-server"
 export MCP_PYTHON="$TOOLS/python/bin/python"
 export MCP_REMOTE="$TOOLS/node/node_modules/mcp-remote/dist/proxy.js"
 export NODE="$BIN/node"
+export HELM="$BIN/helm"
 . "$HERE/conformance.sh"
 
 # With the flags of `make test`, so that neither builds again what the other has built.
