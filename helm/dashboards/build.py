@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the chart's dashboards: python3 helm/dashboards/build.py. They are kept as Grafana wants them; this is where they are
+"""Writes the chart's dashboards: python3 helm/dashboards/build.py [FOLDER]. They are kept as Grafana wants them; this is where they are
 changed. `make chart` fails when they differ."""
 
 import sys
@@ -13,16 +13,7 @@ import sessions  # noqa: E402
 import tools  # noqa: E402
 from grafana import written  # noqa: E402
 
-FOLDER = HERE.parent / "mcp-edge/dashboards"
-ALL = {"edge": edge.MADE, "sessions": sessions.MADE, "tools": tools.MADE}
-
-
-def texts():
-    """What each file shall hold, by its path."""
-    return {FOLDER / f"{name}.json": written(made) for name, made in ALL.items()}
-
-
-if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for path, text in texts().items():
-        path.write_text(text)
+FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parent / "mcp-edge/dashboards"
+FOLDER.mkdir(exist_ok=True)
+for name, made in {"edge": edge.MADE, "sessions": sessions.MADE, "tools": tools.MADE}.items():
+    (FOLDER / f"{name}.json").write_text(written(made))
