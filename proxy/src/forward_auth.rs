@@ -73,6 +73,7 @@ impl ForwardAuth {
             &route,
             (&shared.tokens, &shared.vault),
             shared.bearers.as_ref(),
+            &shared.metrics,
         )
         .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
@@ -85,6 +86,7 @@ impl ForwardAuth {
 impl Handler for ForwardAuth {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
+        let _counted = self.shared.metrics.forward_auth.request();
         let (parts, _) = request.into_parts();
         let client = ClientAddress::of(peer.addr.ip(), &parts.headers, &self.trusted);
         let request_id = trace::new_request_id();

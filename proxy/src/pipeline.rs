@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
@@ -100,6 +100,8 @@ pub(crate) struct Story {
     user: Option<String>,
     client: Option<String>,
     reason: Option<&'static str>,
+    /// Whether the fault is ours although the status does not say so.
+    ours: bool,
     /// How the body fared that an upstream was sent.
     body: Option<Verdict>,
 }
@@ -110,24 +112,8 @@ impl Handler for Pipeline {
         let arrival = self.arrival(request.headers(), peer.addr.ip());
         let span =
             tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %arrival.client);
-        let _counted = InFlight::new(&self.shared.metrics);
+        let _counted = self.shared.metrics.public.request();
         self.wrap(request, &arrival, peer, started).instrument(span).await
-    }
-}
-
-/// Counts a request until it is answered, or dropped because its client went away.
-struct InFlight<'a>(&'a Metrics);
-
-impl<'a> InFlight<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.in_flight.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.dec();
     }
 }
 
@@ -200,6 +186,7 @@ impl Pipeline {
             &route,
             (&shared.tokens, &shared.vault),
             shared.bearers.as_ref(),
+            &shared.metrics,
         )
         .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
@@ -217,6 +204,9 @@ impl Pipeline {
         // in again would not help.
         if response.status() == StatusCode::UNAUTHORIZED && route.kind != RouteKind::ApiKey {
             return Err(Error::IdentityRefused);
+        }
+        if response.status().is_server_error() {
+            story.reason = Some("upstream_error");
         }
         Ok(respond::relay(response))
     }
@@ -253,7 +243,9 @@ impl Pipeline {
         let request =
             OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
         let response = self.shared.oauth.answer(endpoint, request).await;
-        story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
+        if let Some(outcome) = response.extensions().get::<oauth::Outcome>() {
+            (story.reason, story.ours) = (Some(outcome.reason), outcome.ours);
+        }
         Ok(response.map(respond::whole))
     }
 
@@ -281,20 +273,38 @@ impl Story {
     /// The log line and the figures.
     pub(crate) fn tell(&self, metrics: &Metrics, method: &Method, status: StatusCode, started: Instant) {
         let route = self.target.as_ref().map_or("none", Target::label);
-        let status = status.as_u16();
         let reason = self.reason.unwrap_or("ok");
         let took = started.elapsed();
-        metrics.answered(Outcome { route, status, reason }, took);
+        self.count(metrics, reason, status, took);
         tracing::info!(
             %method,
             route,
-            status,
+            status = status.as_u16(),
             outcome = reason,
             user = self.user.as_deref(),
             client = self.client.as_deref(),
             latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
+    }
+
+    fn count(&self, metrics: &Metrics, reason: &'static str, status: StatusCode, took: Duration) {
+        let outcome = match reason {
+            _ if self.ours || status.is_server_error() => Outcome::Failed,
+            "ok" => Outcome::Ok,
+            _ => Outcome::Refused,
+        };
+        let route = self.target.as_ref().map_or("none", Target::label);
+        metrics.answered(route, (outcome, reason), status, took);
+        let over_limit = status == StatusCode::TOO_MANY_REQUESTS && reason == "rate_limited";
+        match self.target {
+            Some(Target::OAuth(_)) if over_limit => metrics.rate_limited("address"),
+            Some(Target::Upstream(_)) if over_limit => metrics.rate_limited("session"),
+            _ => {}
+        }
+        if let Some(Target::OAuth(endpoint)) = self.target {
+            metrics.oauth_answered(endpoint, (outcome, reason), status);
+        }
     }
 
     pub(crate) fn know(&mut self, identity: &identify::Identity) {

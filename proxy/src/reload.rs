@@ -117,6 +117,6 @@ impl Reloadable for Live {
     }
 
     fn attempted(&self, outcome: &'static str) {
-        self.metrics.reloads.with_label_values(&[outcome]).inc();
+        self.metrics.reloaded(outcome);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -21,6 +21,7 @@ use self::refresh::Flights;
 use self::seal::Records;
 pub use self::session::{CognitoTokens, Session, User};
 use crate::keys::KeyRing;
+use crate::metrics::VaultMetrics;
 use crate::provider::IdentityProvider;
 use crate::store::{Store, StoreDown, names};
 use crate::terms::SessionId;
@@ -88,6 +89,7 @@ pub struct Vault {
     policy: VaultPolicy,
     cache: Cache,
     flights: Flights,
+    metrics: VaultMetrics,
     /// Where refreshes run: they must outlive the request, and the serving thread, that began them.
     runtime: Handle,
 }
@@ -104,12 +106,13 @@ impl Vault {
         verifier: Arc<cognito::Verifier>,
         clock: Arc<dyn Clock>,
         policy: VaultPolicy,
+        metrics: VaultMetrics,
     ) -> Arc<Self> {
         let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock), &policy);
         let cache = Cache::new(&policy, Arc::clone(&clock));
         let flights = Flights::default();
         let runtime = Handle::current();
-        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights, runtime })
+        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights, metrics, runtime })
     }
 
     /// Stores a new session whose tokens the caller has verified. It lives for `pending_for` until [`Vault::keep`].
@@ -130,8 +133,11 @@ impl Vault {
         let session = self.open(sid).await?;
         let ttl = session.time_left(self.clock.unix());
         self.enter(&session, ttl).await?;
-        let kept = self.store.expire(&names::session(sid.as_str()), ttl).await?;
-        if kept { Ok(()) } else { Err(VaultError::Gone) }
+        if !self.store.expire(&names::session(sid.as_str()), ttl).await? {
+            return Err(VaultError::Gone);
+        }
+        self.metrics.opened.inc();
+        Ok(())
     }
 
     /// The session as it is stored: always asks the store, never Cognito, and may return expired tokens.
@@ -152,7 +158,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Gone`] and [`VaultError::Ended`]: sign in again. [`VaultError::Unavailable`]: try again.
     pub async fn fresh(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
-        let Some(held) = self.cache.session(sid) else { return self.opened(sid).await };
+        let started = Instant::now();
+        let held = self.cache.session(sid);
+        let cached = held.is_some();
+        let found = match held {
+            Some(held) => self.held(sid, held).await,
+            None => self.opened(sid).await,
+        };
+        self.metrics.looked(cached, started.elapsed());
+        found
+    }
+
+    /// [`Vault::fresh`] for a session that is in the cache.
+    async fn held(self: &Arc<Self>, sid: &SessionId, held: Arc<Session>) -> Result<Arc<Session>, VaultError> {
         let left = held.seconds_left(self.clock.unix());
         if left >= self.policy.refresh_before.as_secs() || (left > LAST_SECONDS && self.cache.rests(sid)) {
             return Ok(held);
@@ -218,6 +236,9 @@ impl Vault {
         let ended = self.runtime.spawn(async move {
             let blob = vault.store.take(&names::session(sid.as_str())).await?;
             vault.forget(&sid, reason).await;
+            if blob.is_some() {
+                vault.metrics.ended(reason);
+            }
             if let Some(blob) = blob
                 && let Ok(found) = vault.records.open(&sid, blob)
             {

@@ -5,6 +5,7 @@
 //!    ├─── reload      the configuration read again while running, taken whole or not at all
 //!    ├─── output      what a command prints
 //!    ├─── telemetry   log format and a filter that can change while running
+//!    ├─── metrics     declared in a line each, and registered
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
 //!    └─── serve       one socket, runtime and handler a core; limits; drain
@@ -16,6 +17,7 @@
 pub mod admin;
 mod clock;
 pub mod config;
+pub mod metrics;
 pub mod output;
 pub mod reload;
 pub mod secret;

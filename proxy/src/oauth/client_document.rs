@@ -15,6 +15,7 @@ use super::redirect::RedirectUri;
 use super::register::shown_name;
 use crate::config;
 use crate::limits::{ClientAddress, Limiter, Rate};
+use crate::metrics::CacheMetrics;
 use crate::terms::ClientId;
 
 mod address;
@@ -163,6 +164,7 @@ pub struct ClientDocuments {
     known: Cache<ClientId, Known>,
     /// Whose document was good once.
     good: Cache<ClientId, ()>,
+    metrics: Option<CacheMetrics>,
 }
 
 /// A document that was found good.
@@ -191,7 +193,14 @@ impl ClientDocuments {
             clock,
             known: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
             good: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
+            metrics: None,
         }
+    }
+
+    /// Counts hits and misses of the documents that are remembered.
+    #[must_use]
+    pub fn counted_by(self, metrics: CacheMetrics) -> Self {
+        Self { metrics: Some(metrics), ..self }
     }
 
     /// As configured, over the network; none when they are not wanted.
@@ -229,7 +238,11 @@ impl ClientDocuments {
     ) -> Result<Client, DocumentError> {
         let url = self.allowed_url(id)?;
         let now = self.clock.unix();
-        if self.known.get(id).await.is_some_and(|known| known.ends <= now) {
+        let known = self.known.get(id).await;
+        if let Some(metrics) = &self.metrics {
+            metrics.looked(known.as_ref().is_some_and(|known| known.ends > now));
+        }
+        if known.is_some_and(|known| known.ends <= now) {
             // Decided anew under the entry's lock: somebody may have fetched it since.
             let entry = self.known.entry_by_ref(id);
             entry
