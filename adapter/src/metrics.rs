@@ -19,8 +19,14 @@ const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 const USED: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 
 const REQUESTS: [&str; 5] = ["ok", "invalid_token", "keys_unavailable", "disabled", "internal"];
-const TOOL_CALLS: [&str; 5] =
-    ["ok", "credential.rejected", "plane.rate_limited", "plane.unavailable", "plane.unexpected"];
+const TOOL_CALLS: [&str; 6] = [
+    "ok",
+    "credential.rejected",
+    "identity.mismatch",
+    "plane.rate_limited",
+    "plane.unavailable",
+    "plane.unexpected",
+];
 const PLANE_REQUESTS: [&str; 9] = [
     "ok",
     "unreachable",

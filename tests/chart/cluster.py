@@ -69,9 +69,9 @@ class Cluster:
             raise Refused(done.stderr)
         return done.stdout, done.stderr
 
-    def notes(self, scenario):
+    def notes(self, scenario, *overrides):
         """What an installation says at its end."""
-        return self.helm("install", "edge", "--dry-run=client", scenario=scenario)[0].split("\nNOTES:\n")[1]
+        return self.helm("install", "edge", "--dry-run=client", scenario=scenario, overrides=overrides)[0].split("\nNOTES:\n")[1]
 
     def objects(self, namespace):
         """What Helm has installed there."""

@@ -19,3 +19,11 @@ def test_they_say_what_traefik_must_be_told(cluster):
     assert "Service edge-mcp-edge-proxy" in cluster.notes("smallest")
     assert "allowCrossNamespace" in cluster.notes("forward-auth-sidecar")
     assert "allowCrossNamespace" not in cluster.notes("traefik-forward-auth")
+
+
+def test_they_warn_of_alerts_that_would_see_nothing(cluster):
+    watched = ("serviceMonitor.enabled=true", "prometheusRule.enabled=true")
+    assert "networkPolicy.metricsFrom is empty" in cluster.notes("smallest", *watched)
+    assert "set prometheusRule.jobs" in cluster.notes("smallest", "prometheusRule.enabled=true")
+    for word in ("networkPolicy.metricsFrom is empty", "set prometheusRule.jobs"):
+        assert word not in cluster.notes("everything")
