@@ -75,7 +75,7 @@ SIGN_INS = ("Signing in", [
                                        ("sum by (reason) (increase(proxy_sessions_ended_total{<proxy>}[$__rate_interval]))", "{{reason}}")],
           "Ended before their time; grant_refused: Cognito refused to go on."),
     lines("Tokens checked", [("sum by (kind, outcome) (rate(proxy_token_checks_total{<proxy>}[$__rate_interval])) > 0", "{{kind}}: {{outcome}}")],
-          "Ours (access), Cognito's, and API keys.", unit="ops")])
+          "Ours (access), Cognito's own where they are taken, and API keys.", unit="ops")])
 
 
 def resources(of):

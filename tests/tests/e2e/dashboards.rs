@@ -55,8 +55,11 @@ fn rendered_rules() -> String {
 
 /// Two proxies, with everything that is measured in use: Valkey, refreshes all the time, keys made at Plane.
 async fn stack() -> Stack {
-    let builder =
-        Stack::builder().store(Store::Valkey).proxies(2).plane(|plane| plane.auth = PlaneAuth::Keyed);
+    let builder = Stack::builder()
+        .store(Store::Valkey)
+        .proxies(2)
+        .plane(|plane| plane.auth = PlaneAuth::Keyed)
+        .echo_routes();
     let short = |cognito: &mut stack::cognito::CognitoOptions| {
         // Less than the two minutes that must be left: what is not in memory is refreshed.
         cognito.behaviour.id_token_lifetime = Duration::from_secs(100);
@@ -86,7 +89,7 @@ async fn watched(stack: &Stack, rules: &str) -> Prometheus {
     prometheus
 }
 
-/// What went wrong behind us must be seen too: Valkey, Cognito and Plane are away, one after the other.
+/// What went wrong behind us must be seen too: Valkey, Cognito, an upstream and Plane fail, one after the other.
 async fn trouble(stack: &mut Stack, prometheus: &mut Prometheus, session: &SignedIn) {
     let mut valkey = stack.valkey.take().unwrap();
     valkey.stop();
@@ -105,6 +108,16 @@ async fn trouble(stack: &mut Stack, prometheus: &mut Prometheus, session: &Signe
     strangers::until(prometheus, failing, async || _ = session.client.probe(&session.tokens.access).await)
         .await;
     stack.cognito.set_faults(Faults::default());
+
+    let session_there = stack.sign_in_at("/echo", "bob").await.unwrap();
+    let failing = r#"sum(rate(proxy_requests_total{reason="upstream_error"}[30s])) > 0"#;
+    strangers::until(prometheus, failing, async || {
+        let client = &session_there.client;
+        let url = client.endpoint().join("/echo/status/503").unwrap();
+        let request = client.request("GET", &url).unwrap().bearer_auth(&session_there.tokens.access);
+        assert_eq!(client.send(request).await.unwrap().status, 503);
+    })
+    .await;
 
     let failing = r#"sum(rate(adapter_plane_requests_total{outcome="unavailable"}[30s])) > 0"#;
     strangers::until(prometheus, failing, async || {
