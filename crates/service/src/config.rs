@@ -78,6 +78,12 @@ impl fmt::Display for Problems {
 
 impl Error for Problems {}
 
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
 /// Where settings come from, the weakest first: the file, the aliases, the environment under the prefix.
 ///
 /// With the prefix `APP`, `APP_TLS__CERT_FILE` is `tls.cert_file` and `APP_NAME` is `name`. A list is written as

@@ -1,6 +1,6 @@
 //! Raw → [`Config`]: every value checked, every problem kept, none stops the others from being found.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use service::{Secret, config::Problems, telemetry::LogFormat};
 use url::Url;
@@ -375,7 +375,7 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         }
         (None, None) => (KeyRing::ephemeral(), true),
     };
-    let cache_entries = raw.cache_entries;
+    let (keys, cache_entries) = (Arc::new(keys), raw.cache_entries);
     Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries })
 }
 
