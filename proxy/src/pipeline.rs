@@ -228,8 +228,7 @@ async fn oauth(
     story: &mut Story,
 ) -> Result<Response<Body>, Error> {
     let client = arrival.client;
-    let trusted =
-        endpoint == Endpoint::Introspect && rules.oauth.is_resource_server(&parsed.parts.headers);
+    let trusted = endpoint == Endpoint::Introspect && rules.oauth.is_resource_server(&parsed.parts.headers);
     if is_limited(endpoint) && !trusted {
         let checked = rules.by_address.check(&client.host()).await;
         checked.map_err(|wait| Error::RateLimited(wait.0))?;
@@ -247,8 +246,7 @@ async fn oauth(
     };
     *body = None;
     let query = parts.uri.query().map(str::to_owned);
-    let request =
-        OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
+    let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
     let response = rules.oauth.answer(endpoint, request).await;
     story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
     Ok(response.map(respond::whole))

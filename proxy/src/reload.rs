@@ -141,7 +141,7 @@ impl Reloadable for Live {
     fn prepare(&self, new: Raw, changed: &[&str]) -> Result<Box<Prepared>, Problems> {
         // What waits for a restart stays as it is, so that nothing is made of an old and a new half of two settings.
         let raw = raw::with_live(&self.running, &new);
-        let config = resolve(&raw, Problems::default()).map_err(|problems| beside_the_old(&problems))?;
+        let config = resolve(&raw, Problems::default()).map_err(Problems::as_long_as_others_wait)?;
         let has = |key: &str| changed.contains(&key);
         let documents_anew = has("client_documents.private_networks") || has("client_documents.ca_file");
         let rules = self.parts.shared.rules.load().next(&config, documents_anew, &self.parts.clock);
@@ -181,13 +181,4 @@ impl Reloadable for Live {
 
 fn problem(key: &str, message: String) -> Problem {
     Problem { key: key.to_owned(), message }
-}
-
-/// The problems of live settings that are good only together with others, which wait for a restart.
-fn beside_the_old(problems: &Problems) -> Problems {
-    let mut told = Problems::default();
-    for Problem { key, message } in problems {
-        told.push(key, format!("{message} (as long as other changed settings wait for a restart)"));
-    }
-    told
 }

@@ -92,7 +92,9 @@ impl Source {
     /// Why it cannot be read.
     pub fn text(&self) -> Result<Option<(PathBuf, String)>, Problem> {
         let Some(path) = &self.file else { return Ok(None) };
-        fs::read_to_string(path).map(|text| Some((path.clone(), text))).map_err(|error| unreadable(path, &error))
+        fs::read_to_string(path)
+            .map(|text| Some((path.clone(), text)))
+            .map_err(|error| unreadable(path, &error))
     }
 
     /// What is wrong with the file that a start may do with and a reload should not: a pipe would be waited for without
@@ -229,7 +231,8 @@ impl<P: Reloadable> Watched<P> {
         let (written, config) = self.program.load(source)?;
         let new = settings(&written, P::FILES);
         let differing = differing(&self.running, &new);
-        let (live, waiting): (Vec<&str>, Vec<&str>) = differing.into_iter().partition(|key| P::LIVE.contains(key));
+        let (live, waiting): (Vec<&str>, Vec<&str>) =
+            differing.into_iter().partition(|key| P::LIVE.contains(key));
         if !live.is_empty() {
             let prepared = self.program.prepare(config, &live)?;
             self.program.take(prepared);

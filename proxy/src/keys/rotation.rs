@@ -6,10 +6,14 @@ use super::{KeyRing, MasterKey, Purpose};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnsafeRotation {
     /// What was sealed a moment ago could not be opened any more.
-    #[error("no longer lists {0}, the key that seals now: leave it in as long as `keys status` finds records of it")]
+    #[error(
+        "no longer lists {0}, the key that seals now: leave it in as long as `keys status` finds records of it"
+    )]
     CurrentDropped(String),
     /// Another replica may not have read it yet, and could not open what this one seals.
-    #[error("begins with {0}, which is new: list it second until every replica has read it, and only then first")]
+    #[error(
+        "begins with {0}, which is new: list it second until every replica has read it, and only then first"
+    )]
     NewFirst(String),
     /// What was sealed under this id could not be opened any more.
     #[error("has another key under the id {0}: a new key needs a new id")]

@@ -183,7 +183,8 @@ impl ClientDocuments {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (rate, at_once) = FETCHES_FOR_ONE_NETWORK;
-        let per_host = Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock));
+        let per_host =
+            Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock));
         Self {
             allowed_hosts,
             fetch,
