@@ -54,6 +54,8 @@ impl KeyRing {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use service::Secret;
 
     use super::*;
@@ -61,7 +63,7 @@ mod tests {
     fn ring(list: &str) -> KeyRing {
         let line = |part: &str| {
             let (id, byte) = part.split_at(1);
-            format!("{id}:{}", byte.repeat(43) + "=")
+            format!("{id}:{}", URL_SAFE_NO_PAD.encode(byte.repeat(32)))
         };
         let lines: Vec<_> = list.split(' ').map(line).collect();
         KeyRing::parse(&Secret::new(lines.join("\n"))).unwrap()

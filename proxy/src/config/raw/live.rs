@@ -22,11 +22,7 @@ service::live_settings!(
     client_documents.ca_file,
     vault.keys_file,
     limits.body_bytes,
-    limits.header_bytes,
-    limits.headers,
-    limits.header_timeout_seconds,
     limits.body_timeout_seconds,
-    limits.connections,
     limits.requests_per_minute,
     limits.oauth_requests_per_minute,
     limits.registrations_per_minute,
@@ -45,3 +41,6 @@ pub const FILES: &[&str] = &[
     "vault.keys_file",
     "valkey.ca_file",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -46,7 +46,7 @@ async fn another_rate_goes_on_with_the_counts_of_all_replicas() {
     let reloaded = one.at(Rate::per_minute(1, BURST));
     assert_eq!(passed(&[&reloaded], 10, "a").await, 0, "no new burst");
     // Three minutes are owed; at four a minute with four at once, 45 seconds may be.
-    let looser = two.at(Rate::per_minute(4, 4));
+    let looser = replica(&store, &clock).at(Rate::per_minute(4, 4));
     assert_eq!(looser.check("a").await, Err(RetryAfter(Duration::from_secs(135))));
 }
 
