@@ -61,8 +61,10 @@ def test_helm_installs_it_upgrades_it_and_takes_it_away(cluster, scenario):
 
 def test_every_pod_is_admitted_where_only_the_restricted_standard_is(cluster, scenario):
     namespace = cluster.namespace(f"pods-{scenario}")
+    objects = rendered(cluster, namespace, scenario)[1]
+    cluster.kubectl("create", "-f", "-", objects=[each for each in objects if each["kind"] == "ServiceAccount"])
     made = [{"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": {"name": name, "namespace": namespace, "labels": labels}}
-            for name, labels, spec in pods(rendered(cluster, namespace, scenario)[1])]
+            for name, labels, spec in pods(objects)]
     for pod in made:
         # A StatefulSet adds the volumes of its claims.
         there = {each["name"] for each in pod["spec"].get("volumes", [])}
