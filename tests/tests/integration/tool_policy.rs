@@ -32,7 +32,7 @@ async fn reload(program: &Program, change: impl FnOnce(&mut Settings), outcome: 
 
 #[tokio::test]
 async fn tools_switched_off_while_running_are_gone_and_a_bad_list_changes_nothing() {
-    let mut stack = company().await;
+    let stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
     let all = session.tools(Era::Modern).await.unwrap();
     assert!(all.len() > 2, "{all:?}");
@@ -61,7 +61,7 @@ async fn tools_switched_off_while_running_are_gone_and_a_bad_list_changes_nothin
 
 #[tokio::test]
 async fn the_requests_a_user_may_cause_change_at_once_for_users_seen_before() {
-    let mut stack = company().await;
+    let stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
     session.tool(Era::Modern, "list_projects", &json!({})).await.unwrap();
     let program = &stack.adapter.program;
@@ -76,7 +76,7 @@ async fn the_requests_a_user_may_cause_change_at_once_for_users_seen_before() {
 async fn the_master_switch_is_taken_from_the_file_alone_and_what_needs_a_restart_is_named() {
     let mut stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
-    let program = &stack.adapter.program;
+    let program = &mut stack.adapter.program;
     let mut settings = program.settings().unwrap();
     settings.set("mcp.enabled", false);
     settings.set("plane.timeout_seconds", 7);

@@ -1,8 +1,7 @@
 //! Each setting that the docs call live, changed while a stream is open.
 
-use std::{fs, io::Write, time::Duration};
+use std::time::Duration;
 
-use aws_lc_rs::rand;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
