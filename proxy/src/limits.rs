@@ -95,18 +95,24 @@ impl Limiter {
     }
 
     /// The limit with another rate, which goes on with the counts of this one: a new setting is no new burst for anybody.
+    /// Nobody owes more than the new rate lets anybody owe, so that a looser one helps at once.
     #[must_use]
     pub fn at(&self, rate: Option<Rate>) -> Self {
-        let clock = Arc::clone(&self.clock);
         let kept = self.keys.policy().time_to_idle().unwrap_or_default();
-        if rate.is_none_or(|rate| rate.forgiven_after() <= kept) {
-            return Self { rate, clock, keys: self.keys.clone() };
+        let mut new = Self { rate, clock: Arc::clone(&self.clock), keys: self.keys.clone() };
+        let Some(rate) = rate else { return new };
+        if rate.forgiven_after() > kept {
+            new = Self::new(Some(rate), new.clock);
         }
-        let longer = Self::new(rate, clock);
+        let most = u64::try_from(rate.forgiven_after().as_nanos()).unwrap_or(u64::MAX);
+        let latest = self.now().saturating_add(most);
         for (key, free_at) in &self.keys {
-            longer.keys.insert(String::clone(&key), free_at);
+            free_at.fetch_min(latest, Ordering::AcqRel);
+            if rate.forgiven_after() > kept {
+                new.keys.insert(String::clone(&key), free_at);
+            }
         }
-        longer
+        new
     }
 
     /// Counts one use by `key`.
@@ -196,6 +202,11 @@ mod tests {
         assert_eq!(same.at(Rate::per_minute(1, 1)).check("a"), Err(RetryAfter(Duration::from_secs(3))));
         let looser = same.at(Rate::per_minute(600, 150));
         assert_eq!((0..200).filter(|_| looser.check("a").is_ok()).count(), 120, "three seconds are owed");
+        // Who was kept out by a tight limit is in at once.
+        let tight = Limiter::new(Rate::per_minute(1, 1), Arc::new(clock.clone()));
+        assert!(tight.check("b").is_ok() && tight.check("b").is_err());
+        let looser_again = tight.at(Rate::per_minute(600, 150));
+        assert_eq!(looser_again.check("b"), Err(RetryAfter(Duration::from_millis(100))));
         let unlimited = looser.at(None);
         assert!((0..1000).all(|_| unlimited.check("a").is_ok()));
         assert!(unlimited.at(Rate::per_minute(600, 150)).check("a").is_err(), "the counts wait");

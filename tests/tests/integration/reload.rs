@@ -19,6 +19,17 @@ async fn status(session: &SignedIn) -> u16 {
     session.client.probe(&session.tokens.access).await.unwrap().status
 }
 
+/// The first `count` lines that say so, once they are there.
+async fn wait_told(program: &Program, message: &str, count: usize) -> Vec<Value> {
+    let waiting = async {
+        while told(program, message).len() < count {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), waiting).await.expect("lines in the log");
+    told(program, message)
+}
+
 fn told(program: &Program, message: &str) -> Vec<Value> {
     let lines = program.log().lines();
     let events = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -72,7 +83,7 @@ async fn of_a_good_change_and_a_bad_one_neither_is_taken_and_all_that_is_wrong_i
     };
     program.reload(change, "refused").await.unwrap();
     assert_eq!(status(&session).await, 200);
-    let told = told(program, "new configuration refused, the old one stays");
+    let told = wait_told(program, "new configuration refused, the old one stays", 3).await;
     let keys: Vec<_> = told.iter().filter_map(|event| event["key"].as_str()).collect();
     for key in ["server.trusted_proxies[0]", "limits.body_timeout_seconds", "limits.colour"] {
         assert!(keys.contains(&key), "{key}: {told:?}");
@@ -182,7 +193,7 @@ async fn what_waits_for_a_restart_is_named_and_mixes_with_nothing_that_does_not(
         settings.set("routes", vec![toml::Value::from(mcp)]);
     };
     program.reload(change, "taken").await.unwrap();
-    let waiting = told(program, "changed settings wait for a restart");
+    let waiting = wait_told(program, "changed settings wait for a restart", 1).await;
     assert_eq!(waiting[0]["keys"], "cognito.timeout_seconds server.public_url");
     // A route is known by the public URL.
     let found = stack.client("/mcp").unwrap().discover().await.unwrap();
@@ -194,7 +205,7 @@ async fn what_waits_for_a_restart_is_named_and_mixes_with_nothing_that_does_not(
         settings.set("forward_auth.trusted_proxies", vec!["127.0.0.1"]);
     };
     program.reload(change, "refused").await.unwrap();
-    let refused = told(program, "new configuration refused, the old one stays");
+    let refused = wait_told(program, "new configuration refused, the old one stays", 1).await;
     assert!(refused[0]["problem"].as_str().unwrap().contains("wait for a restart"), "{refused:?}");
 }
 
@@ -214,8 +225,9 @@ async fn a_key_file_that_would_lose_sessions_is_refused() {
     for (number, (text, why)) in (1..).zip(cases) {
         keys.write(&text);
         program.wait_reloads("refused", number).await.unwrap();
-        let refused = told(program, "new configuration refused, the old one stays");
-        let problem = refused.last().unwrap()["problem"].as_str().unwrap();
+        let count = usize::try_from(number).unwrap();
+        let refused = wait_told(program, "new configuration refused, the old one stays", count).await;
+        let problem = refused[count - 1]["problem"].as_str().unwrap();
         assert!(problem.contains(why), "{why}: {refused:?}");
         assert!(!problem.contains(first.split_once(':').unwrap().1));
         assert_eq!(status(&session).await, 200);

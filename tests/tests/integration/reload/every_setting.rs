@@ -138,7 +138,7 @@ impl World {
         let document = self.documents.url("/client.json");
         match setting {
             "server.additional_hosts" => {
-                self.raw("GET /healthz HTTP/1.1\nHost: other.example\n\n".to_owned()).await
+                self.raw("GET /mcp HTTP/1.1\nHost: other.example\n\n".to_owned()).await
             }
             "server.allowed_origins" => {
                 let head = format!("POST /mcp HTTP/1.1\nHost: {host}\nContent-Length: 0\n");
@@ -298,10 +298,10 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("oauth.allowed_redirect_uris", "400", "201"),
     ("oauth.introspection_secret_file", "true null", "null true"),
     ("oauth.refresh_token_days", "30 days", "2 days"),
-    ("oauth.relax_resource", "302", "200"),
+    ("oauth.relax_resource", "303", "200"),
     ("oauth.remember_consent", "2592000", "3600"),
     ("routes", "404", "401"),
-    ("server.additional_hosts", "421", "200"),
+    ("server.additional_hosts", "421", "401"),
     ("server.allowed_origins", "403", "401"),
     ("server.trusted_proxies", "127.0.0.1", "203.0.113.9"),
     ("vault.keys_file", "first, and old ones 200", "second, and old ones 200"),
