@@ -13,6 +13,7 @@ use stack::{
     stack::Stack,
     wire,
 };
+use tokio::time::timeout;
 
 use crate::client_documents::Documents;
 
@@ -134,6 +135,7 @@ impl World {
     /// What is seen from outside of a setting: a word for what it is in the beginning and one for after its change.
     async fn seen(&self, setting: &str) -> String {
         let (client, origin) = (&self.session.client, self.stack.origin());
+        let program = &self.stack.proxies[0].program;
         let host = self.host();
         let document = self.documents.url("/client.json");
         match setting {
@@ -157,7 +159,7 @@ impl World {
             }
             "routes" => client.load("/added").await.unwrap().status,
             "forward_auth.trusted_proxies" => {
-                let address = self.stack.proxies[0].program.listener("forward_auth").unwrap();
+                let address = program.listener("forward_auth").unwrap();
                 let asked = reqwest::Client::builder().no_proxy().build().unwrap();
                 let asked =
                     asked.get(format!("http://{address}/forward-auth")).header("x-forwarded-method", "GET");
@@ -233,9 +235,13 @@ impl World {
             }
             "log.filter" => {
                 client.load("/healthz").await.unwrap();
-                let lines = self.stack.proxies[0].program.log().lines();
-                let requests = lines.iter().any(|line| line.contains("\"message\":\"request\""));
-                return if requests { "requests" } else { "none" }.to_owned();
+                let is_told = async {
+                    while !program.log().lines().iter().any(|line| line.contains("\"message\":\"request\"")) {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                let told = timeout(Duration::from_secs(3), is_told).await;
+                return told.map_or("none", |()| "requests").to_owned();
             }
             other => panic!("nobody looks at {other}"),
         }
