@@ -26,7 +26,8 @@ async fn wait_told(program: &Program, message: &str, count: usize) -> Vec<Value>
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    timeout(Duration::from_secs(20), waiting).await.expect("lines in the log");
+    let waited = timeout(Duration::from_secs(20), waiting).await;
+    assert!(waited.is_ok(), "{message} is not told {count} times");
     told(program, message)
 }
 
