@@ -43,5 +43,5 @@ async fn time(settings: &Cognito, clock: &Arc<dyn Clock>) -> Finding {
     };
     let ahead =
         get(&http, source.jwks_uri.clone(), clock.as_ref()).await.ok().and_then(|answer| answer.ahead);
-    clock_finding(trial, ahead, settings.leeway)
+    clock_finding(trial, ahead, settings.leeway, "cognito.clock_leeway_seconds")
 }

@@ -150,16 +150,16 @@ impl fmt::Display for Report {
 }
 
 /// What the difference of two clocks means: `ahead` is how many seconds the other's is ahead of ours, if that is known,
-/// and `leeway` how much is taken.
+/// and `leeway` how much is taken, by the `setting`.
 #[must_use]
-pub fn clock_finding(trial: Trial, ahead: Option<i64>, leeway: Duration) -> Finding {
+pub fn clock_finding(trial: Trial, ahead: Option<i64>, leeway: Duration, setting: &str) -> Finding {
     let Some(ahead) = ahead else { return trial.skip("no answer told the time") };
     let leeway = i64::try_from(leeway.as_secs()).unwrap_or(i64::MAX);
     let apart = ahead.abs();
     let word = if ahead < 0 { "ahead" } else { "behind" };
-    let means = format!("our clock is {apart} s {word}; {leeway} s are taken (cognito.clock_leeway_seconds)");
+    let means = format!("our clock is {apart} s {word}; {leeway} s are taken ({setting})");
     let advice =
-        "Set the clock of this machine by NTP: beyond that, good tokens look expired or not yet valid.";
+        "Set the clock of this machine by NTP: beyond that, what is good looks expired or not yet valid.";
     if apart > leeway.max(UNCERTAIN_SECONDS) {
         trial.fail(means, advice)
     } else if apart > (leeway / 2).max(UNCERTAIN_SECONDS) {

@@ -58,7 +58,10 @@ impl Diagnosis {
     fn means(&self, probe: &str) -> String {
         let report = self.report();
         let found = report["probes"].as_array().unwrap().iter().find(|one| one["probe"] == probe).cloned();
-        found.unwrap_or_else(|| panic!("no {probe} in:\n{}", self.output))["means"].as_str().unwrap().to_owned()
+        found.unwrap_or_else(|| panic!("no {probe} in:\n{}", self.output))["means"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Exactly these are not `ok`; gives what the first of them means.
@@ -92,11 +95,16 @@ async fn a_good_deployment_is_good_in_every_probe_and_no_credential_is_said() {
     let said: Vec<&str> =
         report["probes"].as_array().unwrap().iter().map(|one| one["probe"].as_str().unwrap()).collect();
     assert_eq!(said, probes);
-    assert!(without.means("plane-version").starts_with("Plane 1.3.1 (PLANE_COMMUNITY)"), "{}", without.output);
+    assert!(
+        without.means("plane-version").starts_with("Plane 1.3.1 (PLANE_COMMUNITY)"),
+        "{}",
+        without.output
+    );
 
     let token = stack.cognito.mint_id_token("alice", &json!({})).unwrap();
     let key = stack.plane.api_key_for("alice");
-    for (bearer, words) in [(&token, "/api/v1 takes their session"), (&key, "requests are left this minute")] {
+    for (bearer, words) in [(&token, "/api/v1 takes their session"), (&key, "requests are left this minute")]
+    {
         let with = examine(&settings, Some(bearer)).await;
         with.assert_only(&[]);
         let means = with.means("credential");
@@ -149,9 +157,11 @@ async fn an_address_of_plane_that_is_wrong_is_named() {
     };
     let (front, plane) = (stack.plane.front_url(), stack.plane.url());
 
-    let means = examine(&changed("plane.base_url", &dead), None).await.assert_only(&[("plane-front", "fail")]);
+    let means =
+        examine(&changed("plane.base_url", &dead), None).await.assert_only(&[("plane-front", "fail")]);
     assert!(means.to_lowercase().contains("connect"), "{means}");
-    let means = examine(&changed("plane.base_url", &plane), None).await.assert_only(&[("plane-front", "warn")]);
+    let means =
+        examine(&changed("plane.base_url", &plane), None).await.assert_only(&[("plane-front", "warn")]);
     assert!(means.contains("nothing before it asks for a token"), "{means}");
     let down = [("plane-api", "fail"), ("plane-version", "skip")];
     examine(&changed("plane.api_url", &dead), None).await.assert_only(&down);

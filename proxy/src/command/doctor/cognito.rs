@@ -254,7 +254,7 @@ impl Look<'_> {
 
     fn time(&self) -> Finding {
         let trial = Trial::new("clock", "compared the time in Cognito's answers with ours");
-        clock_finding(trial, self.ahead, self.settings.clock_leeway)
+        clock_finding(trial, self.ahead, self.settings.clock_leeway, "cognito.clock_leeway_seconds")
     }
 }
 
