@@ -15,4 +15,5 @@ mod kubernetes;
 mod middlewares;
 mod replicas;
 mod rolling;
+mod rollout;
 mod same_user;
