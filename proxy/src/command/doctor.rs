@@ -36,7 +36,14 @@ pub struct Doctor {
     ca_file: Option<PathBuf>,
     /// Instead, tell why the last sessions of a user ended: by `cognito:username` or `sub`, or one session by its id as it
     /// stands in the log. Exits 1 when none is known, and 69 when it cannot be told.
-    #[arg(long, value_name = "USER|SID", conflicts_with = "ca_file", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(
+        long,
+        value_name = "USER|SID",
+        conflicts_with = "ca_file",
+        // A session's id may begin with a hyphen.
+        allow_hyphen_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
     why: Option<String>,
 }
 
@@ -91,4 +98,24 @@ async fn examine(configuration: Finding, config: &Config, doctor: &Doctor) -> Ve
 fn refused(trial: Trial, problems: &Problems) -> Finding {
     let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
     trial.fail("the proxy would not start", all.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        doctor: Doctor,
+    }
+
+    #[test]
+    fn a_session_s_id_may_begin_with_a_hyphen() {
+        let line = Line::try_parse_from(["", "--why", "-nJyvW1aTfGwXzHh8mJ0zQ", "--json"]).unwrap();
+        assert_eq!((line.doctor.why.as_deref(), line.doctor.json), (Some("-nJyvW1aTfGwXzHh8mJ0zQ"), true));
+        assert!(Line::try_parse_from(["", "--why", ""]).is_err());
+    }
 }

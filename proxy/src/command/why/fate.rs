@@ -81,7 +81,7 @@ impl Fate {
                     .to_owned()
             }
             Self::Lost => {
-                "its record is gone from Valkey before its time, and nothing tells that anybody ended it"
+                "its record is gone from Valkey before its time, and no proxy ended it: an operator deleted it, or Valkey forgot it"
                     .to_owned()
             }
         }
@@ -106,7 +106,7 @@ impl Fate {
                 "A newer version wrote it, or something changed it: bring every proxy to one version. Otherwise sign in again.".to_owned()
             }
             Self::Lost => {
-                "Look for what makes Valkey forget: maxmemory-policy other than noeviction, a restart without appendonly, FLUSHALL, a failover that lost the last writes. An ending that could not be noted looks the same: look for \"session ended\" and this id in the log.".to_owned()
+                "If nobody deleted it (docs/incidents.md), look for what makes Valkey forget: maxmemory-policy other than noeviction, a restart without appendonly, FLUSHALL, a failover that lost the last writes. An ending that could not be noted looks the same: look for \"session ended\" and this id in the log.".to_owned()
             }
         }
     }
