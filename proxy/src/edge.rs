@@ -2,13 +2,7 @@
 
 mod assemble;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{io, sync::Arc};
 
 use service::{
     Clock, Shutdown, SystemClock,
@@ -22,14 +16,12 @@ pub(crate) use self::assemble::{cognito_keys, cognito_provider, http_client, ope
 use crate::{
     config::{self, Config},
     forward_auth::ForwardAuth,
-    limits::TrustedProxies,
-    metrics::Metrics,
     pipeline::{
         Pipeline, Shared,
         forward::{UpstreamTrust, Upstreams},
     },
     ready,
-    reload::Reload,
+    reload::{self, Reload},
     tls::{Certificates, Tls},
 };
 
@@ -67,13 +59,17 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let parts = assemble(config, &clock, drain).await?;
 
     let metrics = &parts.shared.metrics;
+    if let Some(certificates) = &certificates {
+        metrics.certificate_ends(certificates.ends());
+    }
     let checks = ready::checks(&parts.store, &parts.keys, certificates.clone(), &clock);
     let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
     tokio::spawn(admin.serve(listeners.admin));
     tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
-    tokio::spawn(reload.watch(Arc::clone(&parts.shared.mcp_enabled), metrics.clone(), shutdown.clone()));
+    let reloaded =
+        reload::Parts { shared: Arc::clone(&parts.shared), ring: parts.ring, clock: Arc::clone(&clock) };
+    tokio::spawn(reload.watch(reloaded, shutdown.clone()));
     if let Some(certificates) = &certificates {
-        metrics.certificate_ends(certificates.ends());
         let told = metrics.clone();
         let watch =
             Arc::clone(certificates).watch(shutdown.clone(), move |new| told.certificate_ends(new.ends));
@@ -101,16 +97,16 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
 
 /// Serves the ForwardAuth listener, where there is one.
 fn answer_traefik(
-    listener: Option<(Bound, TrustedProxies)>,
+    listener: Option<Bound>,
     shared: &Arc<Shared>,
     limits: serve::Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = io::Result<Drained>> + use<> {
     let shared = Arc::clone(shared);
     async move {
-        let Some((bound, trusted)) = listener else { return Ok(Drained::default()) };
+        let Some(bound) = listener else { return Ok(Drained::default()) };
         let bound = bound.counted_by(Arc::new(shared.metrics.forward_auth.connections.clone()));
-        let handler = ForwardAuth::new(shared, trusted);
+        let handler = ForwardAuth::new(shared);
         serve::run(bound, Plain, limits, move || handler.clone(), shutdown).await
     }
 }
@@ -119,7 +115,7 @@ fn answer_traefik(
 struct Listeners {
     public: Bound,
     admin: TcpListener,
-    forward_auth: Option<(Bound, TrustedProxies)>,
+    forward_auth: Option<Bound>,
 }
 
 impl Listeners {
@@ -138,19 +134,11 @@ impl Listeners {
                 let bound = Bound::bind(asked.listen, server.threads);
                 let bound = bound.map_err(while_("bind forward_auth.listen"))?;
                 tracing::info!(listener = "forward_auth", addr = %bound.local_addr(), "listening");
-                Some((bound, asked.trusted_proxies.clone()))
+                Some(bound)
             }
             None => None,
         };
         Ok(Self { public, admin, forward_auth })
-    }
-}
-
-/// Sets the master switch, and says so where it changed.
-pub(crate) fn switch(mcp_enabled: &AtomicBool, metrics: &Metrics, on: bool) {
-    if mcp_enabled.swap(on, Ordering::Relaxed) != on {
-        tracing::warn!(enabled = on, "mcp switched");
-        metrics.mcp_enabled.set(i64::from(on));
     }
 }
 

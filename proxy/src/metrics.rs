@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use cognito::KeySet;
 use prometheus::{
     Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
@@ -63,7 +64,8 @@ const SIGN_INS: [&str; 8] = [
 pub struct Metrics {
     declared: Declarations,
     requests: IntCounterVec,
-    routes: Arc<HashMap<String, Route>>,
+    durations: [HistogramVec; 2],
+    routes: Arc<ArcSwap<HashMap<String, Route>>>,
     token_checks: IntCounterVec,
     registrations: IntCounterVec,
     sign_ins: IntCounterVec,
@@ -85,8 +87,6 @@ pub struct Metrics {
     pub valkey: Calls,
     /// What is asked of Cognito.
     pub cognito: Calls,
-    /// The cache of client documents.
-    pub client_documents: CacheMetrics,
 }
 
 /// One route's, found once.
@@ -180,8 +180,13 @@ impl Metrics {
         };
         let requests = "Requests answered: ok, refused (by us, 4xx) or failed (5xx).";
         let requests = of.counters("requests_total", requests, &["route", "outcome", "status", "reason"])?;
+        let duration = "Time until the answer began.";
+        let duration = of.histograms("request_duration_seconds", duration, &["route"], REQUEST)?;
+        let upstream = "Time until the upstream's answer began.";
+        let upstream = of.histograms("upstream_duration_seconds", upstream, &["route"], REQUEST)?;
         let metrics = Self {
-            routes: Arc::new(Route::all(&of, &requests, routes)?),
+            routes: Arc::default(),
+            durations: [duration, upstream],
             requests,
             token_checks: of.counters("token_checks_total", "Bearers checked.", &["kind", "outcome"])?,
             registrations: of.counters(
@@ -214,10 +219,10 @@ impl Metrics {
             vault: VaultMetrics::new(&of, &caches)?,
             valkey: Calls::new(&of, ["valkey_calls_total", "valkey_call_duration_seconds"], VALKEY)?,
             cognito: Calls::new(&of, ["cognito_calls_total", "cognito_call_duration_seconds"], COGNITO)?,
-            client_documents: CacheMetrics::new(&caches, "client_documents"),
             declared: of,
         };
         metrics.begin();
+        metrics.serve(routes);
         Ok(metrics)
     }
 
@@ -237,6 +242,22 @@ impl Metrics {
         self.cognito.begin(&operations, &["ok", "refused", "misconfigured", "unavailable"]);
     }
 
+    /// The configured routes are these from now on.
+    pub fn serve<'a>(&self, configured: impl IntoIterator<Item = &'a str>) {
+        let [duration, upstream] = &self.durations;
+        let route = |path: &str, upstream| {
+            let ok = self.requests.with_label_values(&[path, "ok", "200", "ok"]);
+            (path.to_owned(), Route { ok, duration: duration.with_label_values(&[path]), upstream })
+        };
+        let own = Endpoint::ALL.map(Endpoint::label).into_iter().chain([HEALTH, NO_ROUTE]);
+        let mut routes: HashMap<_, _> = own.map(|path| route(path, None)).collect();
+        for path in configured {
+            from_zero(&self.requests, FAILURES.map(|(status, reason)| [path, "failed", status, reason]));
+            routes.extend([route(path, Some(upstream.with_label_values(&[path])))]);
+        }
+        self.routes.store(Arc::new(routes));
+    }
+
     /// What `/metrics` serves.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -253,30 +274,6 @@ impl Metrics {
             let fetched = |issuer| keys.fetched_at(issuer).unwrap_or(0);
             keys.issuers().map(|issuer| (issuer.to_string(), seconds(fetched(issuer)))).collect()
         })
-    }
-}
-
-impl Route {
-    fn all<'a>(
-        of: &Declarations,
-        requests: &IntCounterVec,
-        configured: impl IntoIterator<Item = &'a str>,
-    ) -> Result<HashMap<String, Self>, Error> {
-        let duration = "Time until the answer began.";
-        let duration = of.histograms("request_duration_seconds", duration, &["route"], REQUEST)?;
-        let upstream = "Time until the upstream's answer began.";
-        let upstream = of.histograms("upstream_duration_seconds", upstream, &["route"], REQUEST)?;
-        let route = |path: &str, upstream| {
-            let ok = requests.with_label_values(&[path, "ok", "200", "ok"]);
-            (path.to_owned(), Self { ok, duration: duration.with_label_values(&[path]), upstream })
-        };
-        let own = Endpoint::ALL.map(Endpoint::label).into_iter().chain([HEALTH, NO_ROUTE]);
-        let mut all: HashMap<_, _> = own.map(|path| route(path, None)).collect();
-        for path in configured {
-            from_zero(requests, FAILURES.map(|(status, reason)| [path, "failed", status, reason]));
-            all.extend([route(path, Some(upstream.with_label_values(&[path])))]);
-        }
-        Ok(all)
     }
 }
 

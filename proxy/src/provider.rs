@@ -40,7 +40,10 @@ pub struct TokenSet {
 pub enum ProviderError {
     /// `invalid_grant`: the code or refresh token is spent, revoked, expired or evicted. The only error that ends a session.
     #[error("cognito refused the grant")]
-    GrantRefused,
+    GrantRefused {
+        /// What Cognito said of it (`error_description`), if it did: words only, nothing that could be a token.
+        said: Option<String>,
+    },
     /// Any other OAuth error: our registration at Cognito is wrong (`invalid_client`, `unauthorized_client`, …). Our fault.
     #[error("cognito refused the request: {code}")]
     Misconfigured {
@@ -57,7 +60,7 @@ impl ProviderError {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::GrantRefused => "refused",
+            Self::GrantRefused { .. } => "refused",
             Self::Misconfigured { .. } => "misconfigured",
             Self::Unavailable(_) => "unavailable",
         }

@@ -4,6 +4,7 @@
 //! main ── config      defaults < file < environment; every problem at once, or a whole, valid value
 //!    ├─── reload      the configuration read again while running, taken whole or not at all
 //!    ├─── output      what a command prints
+//!    ├─── probe       what a doctor tries, and what it says of it
 //!    ├─── telemetry   log format and a filter that can change while running
 //!    ├─── metrics     declared in a line each, and registered
 //!    ├─── Shutdown    one signal, seen everywhere
@@ -19,6 +20,7 @@ mod clock;
 pub mod config;
 pub mod metrics;
 pub mod output;
+pub mod probe;
 pub mod reload;
 pub mod secret;
 pub mod serve;

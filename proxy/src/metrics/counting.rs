@@ -16,7 +16,8 @@ impl Metrics {
         status: StatusCode,
         took: Duration,
     ) {
-        let known = self.routes.get(route);
+        let routes = self.routes.load();
+        let known = routes.get(route);
         match known {
             // By far the most, and so without a look for the labels.
             Some(known) if outcome == Outcome::Ok && status == StatusCode::OK => known.ok.inc(),
@@ -32,7 +33,7 @@ impl Metrics {
 
     /// Notes how long an upstream took.
     pub fn upstream_answered(&self, route: &str, took: Duration) {
-        if let Some(upstream) = self.routes.get(route).and_then(|route| route.upstream.as_ref()) {
+        if let Some(upstream) = self.routes.load().get(route).and_then(|route| route.upstream.as_ref()) {
             upstream.observe(took.as_secs_f64());
         }
     }

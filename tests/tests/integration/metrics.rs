@@ -51,7 +51,9 @@ async fn a_request_is_counted_by_what_became_of_it() {
     assert_eq!(requests(&[echo, ("outcome", "failed"), ("reason", "upstream_error")]), 1.0);
     assert_eq!(requests(&[echo, ("outcome", "refused"), ("reason", "token_malformed")]), 1.0);
     assert_eq!(requests(&[("route", "none"), ("outcome", "refused"), ("reason", "no_route")]), 1.0);
-    assert_eq!(scrape.sum("proxy_request_duration_seconds_count", &[echo]), 4.0);
+    assert_eq!(scrape.sum("proxy_request_duration_seconds_count", &[echo]), requests(&[echo]));
+    // The client has asked without a token before, to be told where to get one.
+    assert_eq!(requests(&[echo, ("reason", "no_token")]), 1.0);
     assert_eq!(scrape.sum("proxy_upstream_duration_seconds_count", &[echo]), 3.0);
     let checks =
         |outcome| scrape.sum("proxy_token_checks_total", &[("kind", "access"), ("outcome", outcome)]);
