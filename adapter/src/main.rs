@@ -40,13 +40,18 @@ fn main() -> ExitCode {
 }
 
 fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = telemetry::init(config.log.format, &config.log.filter)?;
+    let (filter, export) = telemetry::init(config.log.format, &config.log.filter, &config.traces)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let reload = Reload::new(source, &config, filter)?;
         let listeners = Listeners::bind(&config.server).await?;
         run(config, listeners, Arc::new(SystemClock), shutdown, Some(reload)).await?;
         Ok(())
-    })
+    });
+    // Nothing is served any more: whatever was recorded is in the queue.
+    if let Some(export) = export {
+        export.finish();
+    }
+    served
 }

@@ -1,7 +1,11 @@
 //! The configuration as an operator writes it, with the defaults.
 
+mod traces;
+
 use serde::{Deserialize, Serialize};
 use service::telemetry::LogFormat;
+
+pub(super) use traces::Traces;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -19,6 +23,8 @@ pub(super) struct Raw {
     pub tools: Tools,
     /// Logging.
     pub log: Log,
+    /// What of requests is recorded, and where it goes.
+    pub traces: Traces,
 }
 
 /// `[server]`

@@ -23,6 +23,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
     let policy = policy(&raw, problems);
     note(problems, "log.filter", check_filter(&raw.log.filter));
     let log = Log { format: raw.log.format, filter: raw.log.filter.clone() };
+    let traces = raw.traces.written().resolve(problems);
     let effective = match toml::to_string(&raw) {
         Ok(text) => text,
         Err(error) => {
@@ -30,7 +31,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
             return None;
         }
     };
-    Some(Config { server: server?, mcp, cognito, plane: plane?, policy, log, effective })
+    Some(Config { server: server?, mcp, cognito, plane: plane?, policy, log, traces, effective })
 }
 
 fn server(raw: &raw::Server, problems: &mut Problems) -> Option<Server> {

@@ -5,6 +5,7 @@
 //!    ├─── reload      the configuration read again while running, taken whole or not at all
 //!    ├─── output      what a command prints
 //!    ├─── telemetry   log format and a filter that can change while running
+//!    ├─── traces      which trace a request belongs to, and the export of what is recorded
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
 //!    └─── serve       one socket, runtime and handler a core; limits; drain
@@ -22,6 +23,7 @@ pub mod secret;
 pub mod serve;
 mod shutdown;
 pub mod telemetry;
+pub mod traces;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use secret::Secret;

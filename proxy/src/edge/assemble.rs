@@ -7,7 +7,7 @@ use std::{
 };
 
 use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
-use service::{Clock, serve};
+use service::{Clock, serve, traces::Tracing};
 use url::Url;
 
 use super::{StartError, while_};
@@ -102,6 +102,7 @@ pub(super) async fn assemble(
         by_session,
         by_address,
         metrics,
+        tracing: Tracing::new(&config.traces),
         mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
     Ok(Assembled { shared: Arc::new(shared), store, keys, limits })

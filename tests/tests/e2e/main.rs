@@ -16,3 +16,4 @@ mod middlewares;
 mod replicas;
 mod rolling;
 mod same_user;
+mod traces;

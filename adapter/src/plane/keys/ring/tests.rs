@@ -23,7 +23,7 @@ fn identity(user: &str, made: u64) -> Identity {
 fn visit(user: &str, made: u64) -> Visit {
     let identity = identity(user, made);
     let account = Credential::Identity(identity.clone()).account();
-    Visit { account, identity, session: Arc::new(Session::new()), request_id: "r".into() }
+    Visit { account, identity, session: Arc::new(Session::new()), origin: Origin::default() }
 }
 
 fn key(ends: SystemTime) -> Minted {
