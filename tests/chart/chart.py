@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -73,3 +74,10 @@ def containers(spec):
 def scenario_name(path):
     """`smallest` of `ci/smallest-values.yaml`."""
     return path.name.removesuffix("-values.yaml")
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

@@ -21,9 +21,11 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 
-{{/* name and labels of a part's object; `suffix` tells objects of one kind apart. */}}
+{{/* Name, place and labels of a part's object; `suffix` tells objects of one kind apart. The namespace is said, since others
+     than Helm may apply what was rendered, and names in it (the address that Traefik asks) depend on it. */}}
 {{- define "mcp-edge.metadata" -}}
 name: {{ include "mcp-edge.name" . }}{{ .suffix }}
+namespace: {{ .root.Release.Namespace }}
 labels: {{- include "mcp-edge.labels" . | nindent 2 }}
 {{- end }}
 

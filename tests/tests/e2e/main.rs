@@ -15,5 +15,6 @@ mod kubernetes;
 mod middlewares;
 mod replicas;
 mod rolling;
+mod rollout;
 mod same_user;
 mod traces;
