@@ -10,7 +10,7 @@ finish() {
 }
 finish 0 0 0
 
-bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider helm
+bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider helm collector
 export VALKEY_SERVER="$BIN/valkey-server"
 export MCP_PYTHON="$TOOLS/python/bin/python"
 export MCP_REMOTE="$TOOLS/node/node_modules/mcp-remote/dist/proxy.js"
