@@ -2,7 +2,7 @@
 //! answered and how long it took; never who asked, with what, or for which workspace, project or text.
 
 use http::{HeaderMap, Method, StatusCode};
-use service::traces::{Place, Source, TARGET, TraceContext, Tracing, failed};
+use service::traces::{self, Place, Source, TARGET, TraceContext, Tracing, failed};
 use tracing::{Instrument, Span, field, info_span};
 use url::Url;
 
@@ -105,10 +105,10 @@ impl Opening {
         let tool = called.1.and_then(|called| TOOLS.iter().find(|entry| entry.name == called));
         if let Some(method) = method {
             span.record("mcp.method.name", method);
-            match tool {
-                Some(tool) => span.record("otel.name", format!("{method} {}", tool.name)),
-                None => span.record("otel.name", method),
-            };
+            traces::name(
+                span,
+                tool.map_or_else(|| method.to_owned(), |tool| format!("{method} {}", tool.name)),
+            );
         }
         if let Some(tool) = tool {
             span.record("gen_ai.operation.name", "execute_tool");

@@ -46,7 +46,7 @@ def render(scenario, *overrides, kube=OLDEST):
 
 def find(objects, kind, name):
     """The object called `name` behind the release's `edge-mcp-edge-`."""
-    found = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == f"edge-mcp-edge-{name}"]
+    found = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == f"edge-mcp-edge-{name}".removesuffix("-")]
     assert len(found) == 1, f"{kind} {name}: {[each['metadata']['name'] for each in objects if each['kind'] == kind]}"
     return found[0]
 

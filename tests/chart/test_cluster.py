@@ -27,6 +27,12 @@ def test_what_is_rendered_can_be_applied_without_an_error_or_a_warning(cluster, 
     assert said.count(f" created ({done})") == len(objects), said
 
 
+def test_the_examples_for_traefik_without_the_chart_can_be_applied_too(cluster):
+    namespace = cluster.namespace("examples")
+    said, warned = cluster.kubectl("apply", "--dry-run=server", "-n", namespace, "-f", ROOT / "deploy/traefik/kubernetes.yaml")
+    assert warned == "" and said.count(" created (server dry run)") == said.count("\n") > 5
+
+
 @pytest.mark.parametrize(("name", "kind", "part"), [
     ("traefik-forward-auth", "IngressRoute", "public"), ("traefik-forward-auth", "Middleware", "token-only"),
     ("gateway-inline", "HTTPRoute", "public"), ("everything", "ServiceMonitor", "metrics"), ("sidecar", "Certificate", "tls")])
@@ -61,8 +67,10 @@ def test_helm_installs_it_upgrades_it_and_takes_it_away(cluster, scenario):
 
 def test_every_pod_is_admitted_where_only_the_restricted_standard_is(cluster, scenario):
     namespace = cluster.namespace(f"pods-{scenario}")
+    objects = rendered(cluster, namespace, scenario)[1]
+    cluster.kubectl("create", "-f", "-", objects=[each for each in objects if each["kind"] == "ServiceAccount"])
     made = [{"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": {"name": name, "namespace": namespace, "labels": labels}}
-            for name, labels, spec in pods(rendered(cluster, namespace, scenario)[1])]
+            for name, labels, spec in pods(objects)]
     for pod in made:
         # A StatefulSet adds the volumes of its claims.
         there = {each["name"] for each in pod["spec"].get("volumes", [])}

@@ -132,6 +132,11 @@ pub fn step(name: &'static str) -> Span {
     part(|| tracing::info_span!(target: TARGET, "step", otel.name = name))
 }
 
+/// Names a span by what is known at its end: a name is of few, so it holds nothing that callers choose.
+pub fn name(span: &Span, name: String) {
+    otlp::name(span, name);
+}
+
 /// Marks the span of something that failed; `kind` is one of few words.
 pub fn failed(span: &Span, kind: &str) {
     span.record("error.type", kind);

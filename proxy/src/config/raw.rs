@@ -22,6 +22,8 @@ pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("OIDC_CLIENT_SECRET", "cognito.client_secret"),
     ("MCP_JWT_SIGNING_KEY", "vault.passphrase"),
     ("MCP_ALLOWED_CLIENT_REDIRECT_URIS", "oauth.allowed_redirect_uris"),
+    ("MCP_COGNITO_REDIRECT_URI", "cognito.redirect_uri"),
+    ("COGNITO_RELAX_OAUTH_RESOURCE_MISMATCH", "oauth.relax_resource"),
     ("REDIS_HOST", "valkey.host"),
     ("REDIS_PORT", "valkey.port"),
     ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),

@@ -2,7 +2,7 @@
 //! it was answered and how long each part took, and never who asked, with what, or for which path below a route.
 
 use http::{Method, Request, Response, StatusCode, Version};
-use service::traces::{Place, Source, TARGET, TraceContext, Tracing, failed};
+use service::traces::{self, Place, Source, TARGET, TraceContext, Tracing, failed};
 use tracing::{Span, field, info_span};
 
 use crate::{config::Route, error::Error, keys};
@@ -19,7 +19,7 @@ pub(crate) fn begin<B>(tracing: &Tracing, request: &Request<B>, way: &'static st
         target: TARGET,
         "request",
         otel.kind = "server",
-        otel.name = field::Empty,
+        otel.name = known(request.method()),
         otel.status_code = field::Empty,
         http.request.method = known(request.method()),
         http.route = field::Empty,
@@ -34,7 +34,7 @@ pub(crate) fn begin<B>(tracing: &Tracing, request: &Request<B>, way: &'static st
 
 /// How the request was answered, at the end of its span.
 pub(crate) fn answered(span: &Span, method: &Method, route: &str, status: StatusCode, outcome: &str) {
-    span.record("otel.name", format!("{} {route}", known(method)));
+    traces::name(span, format!("{} {route}", known(method)));
     span.record("http.route", route);
     span.record("http.response.status_code", i64::from(status.as_u16()));
     span.record("edge.outcome", outcome);

@@ -154,7 +154,9 @@ async fn spans_name_what_a_request_waited_for_and_nobody_who_asked() {
         .await
         .unwrap();
     let names: BTreeSet<_> = spans.iter().map(|span| span.name.as_str()).collect();
-    for expected in ["authenticate", "session", "get", "put", "POST /oauth2/token", "GET callback", "POST token"] {
+    for expected in
+        ["authenticate", "session", "get", "put", "POST /oauth2/token", "GET callback", "POST token"]
+    {
         assert!(names.contains(expected), "{expected} is not among {names:?}");
     }
     let refused = spans.iter().find(|span| {
@@ -167,7 +169,8 @@ async fn spans_name_what_a_request_waited_for_and_nobody_who_asked() {
         assert_eq!(first.kind, "Server", "{first:?}");
     }
     let text = collector.text();
-    for word in ["alice", "acme", "a-code-in-the-query", "nowhere", "not-a-token", "Bearer", "eyJ", "cookie"] {
+    for word in ["alice", "acme", "a-code-in-the-query", "nowhere", "not-a-token", "Bearer", "eyJ", "cookie"]
+    {
         assert!(!text.contains(word), "{word} is in a trace");
     }
     for secret in secrets.iter().filter(|secret| secret.len() >= 12) {

@@ -136,8 +136,7 @@ async fn one_header_names_the_trace_of_the_whole_way_whatever_the_message_says()
 async fn making_a_key_is_part_of_the_trace_and_deleting_it_later_is_not() {
     let stack = Stack::builder().plane(|plane| plane.auth = PlaneAuth::Keyed).start().await.unwrap();
     let session = stack.sign_in("alice").await.unwrap();
-    let mut body =
-        rpc_body(Era::Modern, "tools/call", &json!({ "name": "list_projects", "arguments": {} }));
+    let mut body = rpc_body(Era::Modern, "tools/call", &json!({ "name": "list_projects", "arguments": {} }));
     body["id"] = 2.into();
     let parameters = json!({ "name": "list_projects" });
     let request = session.client.rpc(Era::Modern, &session.tokens.access, "tools/call", &parameters).unwrap();

@@ -124,6 +124,11 @@ pub(super) fn started(span: &Span) -> Option<TraceContext> {
     })
 }
 
+/// By hand: the bridge takes a name only until the span is started.
+pub(super) fn name(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
 pub(super) fn link(span: &Span, other: &TraceContext) {
     span.add_link(other.into());
 }
