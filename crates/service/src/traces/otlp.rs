@@ -140,7 +140,7 @@ impl From<&TraceContext> for SpanContext {
             SpanId::from_bytes(context.span.to_be_bytes()),
             if context.sampled { TraceFlags::SAMPLED } else { TraceFlags::NOT_SAMPLED },
             true,
-            context.state.parse().unwrap_or_else(|_| TraceState::NONE),
+            context.state.parse().unwrap_or(TraceState::NONE),
         )
     }
 }

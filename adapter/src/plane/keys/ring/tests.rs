@@ -1,6 +1,6 @@
 use super::super::super::session::Session;
 use super::*;
-use crate::caller::Credential;
+use crate::caller::{Credential, Origin};
 
 /// When the ID tokens of these tests were made; they last an hour.
 const START: u64 = 1_000_000;
