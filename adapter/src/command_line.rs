@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand};
+
+use crate::doctor::Doctor;
 
 /// Read-only Plane tools over MCP.
 #[derive(Debug, Parser)]
@@ -13,17 +15,21 @@ pub struct Arguments {
     #[arg(long, env = "ADAPTER_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// What to do
-    #[arg(value_enum, default_value_t = Command::Serve)]
-    pub command: Command,
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Default, Subcommand)]
 pub enum Command {
+    /// Serve MCP (the default)
+    #[default]
+    Serve,
     /// Report every problem of the configuration, or print what is in effect; opens no port
     Check,
-    /// Serve MCP
-    Serve,
+    /// Try everything the adapter depends on, and say what is wrong and what to do. Exits 1 when something is, and 64 for a
+    /// bad configuration
+    Doctor(Doctor),
 }
 
 /// An error with everything that led to it, on one line.

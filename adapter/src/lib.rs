@@ -17,6 +17,7 @@
 pub mod caller;
 mod command_line;
 pub mod config;
+mod doctor;
 pub mod error;
 pub mod front;
 pub mod metrics;
@@ -29,4 +30,5 @@ pub mod tools;
 mod trace;
 
 pub use command_line::{Arguments, Command, failure_text};
+pub use doctor::{Doctor, doctor};
 pub use run::{Listeners, RunError, run};

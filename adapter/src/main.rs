@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use adapter::config::Config;
 use adapter::reload::Reload;
-use adapter::{Arguments, Command, Listeners, failure_text, run};
+use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
 use clap::Parser;
 use service::reload::Source;
 use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
@@ -19,6 +19,10 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let source = Source { file: arguments.config, env };
+    let command = arguments.command.unwrap_or_default();
+    if let Command::Doctor(how) = &command {
+        return doctor(how, &source);
+    }
     let config = match Config::read(&source) {
         Ok(config) => config,
         Err(problems) => {
@@ -26,7 +30,7 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
-    if arguments.command == Command::Check {
+    if matches!(command, Command::Check) {
         service::output::print_line(&config.effective);
         return ExitCode::SUCCESS;
     }

@@ -16,6 +16,7 @@ use crate::{
 
 mod doctor;
 mod keys_status;
+mod why;
 
 /// The subcommands.
 #[derive(Debug, Default, Subcommand)]

@@ -192,6 +192,8 @@ pub struct Vault {
     pub refresh_lock: Duration,
     /// How many are.
     pub cache_entries: u64,
+    /// How long it is remembered when and why a session ended.
+    pub history: Duration,
 }
 
 /// Where sessions are kept.

@@ -37,6 +37,8 @@ pub enum Purpose {
     Transaction,
     /// The grant of a session, with the last answer of the token endpoint (seal).
     Grant,
+    /// What is remembered of sessions (seal), and of whom (mac).
+    History,
     /// The browser's cookie (mac).
     Cookie,
     /// Remembered approvals (seal).
@@ -53,6 +55,7 @@ impl Purpose {
             Self::Session => b"session",
             Self::Transaction => b"transaction",
             Self::Grant => b"grant",
+            Self::History => b"history",
             Self::Cookie => b"cookie",
             Self::Approval => b"approval",
             Self::Digest => b"digest",

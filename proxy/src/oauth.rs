@@ -52,6 +52,7 @@ mod tests;
 pub use client_document::{
     ClientDocuments, DocumentError, FetchDocument, Fetched, HostPattern, InvalidHost, LoadError, Place,
 };
+pub(crate) use clients::registered_name;
 pub use error::{ErrorCode, OAuthError};
 pub use redirect::{InvalidPattern, RedirectPattern};
 pub use reply::Outcome;

@@ -311,6 +311,8 @@ pub struct Vault {
     pub refresh_lock_seconds: u64,
     /// How many opened sessions are kept in memory.
     pub cache_entries: u64,
+    /// How long Valkey remembers when and why a session ended, for `doctor --why`. 0: it does not.
+    pub history_days: u64,
 }
 
 impl Default for Vault {
@@ -323,6 +325,7 @@ impl Default for Vault {
             cache_seconds: 10,
             refresh_lock_seconds: 10,
             cache_entries: 10_000,
+            history_days: 30,
         }
     }
 }

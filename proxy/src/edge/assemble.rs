@@ -133,6 +133,8 @@ fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) 
         ask_for: cognito.timeout * 2,
         // In its own memory a process has no other to wait for.
         hold_back: if shared { usual.hold_back } else { Duration::ZERO },
+        // Nobody but this process could read it.
+        remember_for: if shared { vault.history } else { Duration::ZERO },
         index: cognito.bearers.as_ref().map_or(Index::Nothing, |taken| taken.index),
         ..usual
     }

@@ -215,7 +215,7 @@ impl ClientDocuments {
     }
 
     /// Whether a client id means a document.
-    pub(super) fn is_meant(id: &ClientId) -> bool {
+    pub(crate) fn is_meant(id: &ClientId) -> bool {
         DocumentUrl::is_meant(id.as_str())
     }
 

@@ -9,6 +9,7 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod adapter_doctor;
 mod advisories;
 mod api_key;
 mod attacks;
@@ -47,4 +48,5 @@ mod tool_policy;
 mod traces;
 mod upstreams;
 mod visibility;
+mod why;
 mod work_items;
