@@ -22,7 +22,6 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use service::serve::{Body, Handler, Peer};
 use service::traces::Tracing;
 
-use crate::config;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
 use crate::reload::Live;
@@ -40,10 +39,8 @@ const REQUEST_ID_BYTES: usize = 128;
 /// What all threads share.
 #[derive(Debug)]
 pub struct Settings {
-    /// `[server]`
-    pub server: config::Server,
-    /// `[mcp]`
-    pub mcp: config::Mcp,
+    /// The endpoint's path.
+    pub path: String,
     /// Verifies ID tokens.
     pub verifier: Verifier,
     /// Counters.
@@ -127,7 +124,6 @@ impl Front {
         let protocol = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
-            .with_max_request_body_bytes(settings.mcp.body_bytes)
             // Checked here, with an answer that names the reason.
             .disable_allowed_hosts();
         Self { settings, live, toolbox, sessions: Arc::new(NeverSessionManager::default()), protocol }
@@ -143,14 +139,13 @@ impl Front {
         if request.uri().path() == "/healthz" {
             return Ok(respond::healthy());
         }
-        let server = &self.settings.server;
-        server.allowed_hosts.check(request.uri(), request.headers())?;
-        server.allowed_origins.check(request.headers())?;
-        if request.uri().path() != self.settings.mcp.path {
-            return Err(Refusal::NotFound);
-        }
         // Once: a reload in the middle of a request changes nothing for it.
         let rules = self.live.now();
+        rules.hosts.check(request.uri(), request.headers())?;
+        rules.origins.check(request.headers())?;
+        if request.uri().path() != self.settings.path {
+            return Err(Refusal::NotFound);
+        }
         if !rules.enabled {
             return Err(Refusal::Disabled);
         }
@@ -162,7 +157,7 @@ impl Front {
         }
         check_headers(request.headers())?;
         let (parts, body) = request.into_parts();
-        let body = receive(body, self.settings.mcp.body_bytes).await?;
+        let body = receive(body, rules.body_bytes).await?;
         notes.envelope = Envelope::read(&body)?;
         opening.read(notes.envelope.trace.as_ref());
         if let Some(wrong) = notes.envelope.fault {
@@ -172,7 +167,7 @@ impl Front {
         caller.origin.trace = opening.place().map(|place| place.context().clone());
         let session =
             Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller), opening.spans());
-        self.call(parts.headers, body, session).await
+        self.call(parts.headers, body, session, rules.body_bytes).await
     }
 
     /// Gives the message to rmcp. The handler is made for one caller, so no tool can run without one.
@@ -181,11 +176,12 @@ impl Front {
         headers: HeaderMap,
         body: Bytes,
         session: Session,
+        most: usize,
     ) -> Result<Response<Body>, Refusal> {
         let service = StreamableHttpService::new(
             move || Ok(session.clone()),
             self.sessions.clone(),
-            self.protocol.clone(),
+            self.protocol.clone().with_max_request_body_bytes(most),
         );
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

@@ -9,7 +9,7 @@ use adapter::reload::Reload;
 use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
 use clap::Parser;
 use service::reload::Source;
-use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry, traces};
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
@@ -54,8 +54,6 @@ fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error
         Ok(())
     });
     // Nothing is served any more: whatever was recorded is in the queue.
-    if let Some(export) = export {
-        export.finish();
-    }
+    export.into_iter().for_each(traces::Export::finish);
     served
 }

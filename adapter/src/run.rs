@@ -87,8 +87,7 @@ pub async fn run(
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
     let limits = Limits { drain: config.server.drain, ..Limits::default() };
     let settings = Arc::new(Settings {
-        server: config.server,
-        mcp: config.mcp,
+        path: config.mcp.path,
         verifier,
         metrics: metrics.clone(),
         tracing: Tracing::new(&config.traces),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry, traces};
 
 pub use self::doctor::{Doctor, doctor};
 use self::keys_status::KeysStatus;
@@ -76,12 +76,10 @@ pub fn serve(source: Source) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        edge::run(config, Reload::new(source, &raw, filter)?, shutdown).await.map_err(std::io::Error::from)
+        edge::run(config, Reload::new(source, raw, filter)?, shutdown).await.map_err(std::io::Error::from)
     });
     // Nothing is served any more: whatever was recorded is in the queue.
-    if let Some(export) = export {
-        export.finish();
-    }
+    export.into_iter().for_each(traces::Export::finish);
     match outcome {
         Ok(drained) => {
             tracing::info!(cut = drained.cut, "stopped");

@@ -1,10 +1,12 @@
 //! The configuration as an operator writes it, with the defaults.
 
-mod traces;
-
 use serde::{Deserialize, Serialize};
 use service::telemetry::LogFormat;
 
+mod live;
+mod traces;
+
+pub(super) use live::{FILES, LIVE, with_live};
 pub(super) use traces::Traces;
 
 /// The whole file.

@@ -6,11 +6,13 @@ use service::{Secret, secret::redacted};
 mod client_documents;
 mod forward_auth;
 mod limits;
+mod live;
 mod traces;
 
 pub use client_documents::ClientDocuments;
 pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
+pub use live::{FILES, LIVE, with_live};
 pub use traces::Traces;
 
 /// Environment names of the Python Cognito mode that keep working, and OpenTelemetry's, with the key each stands for.
