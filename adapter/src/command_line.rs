@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand};
 
 /// Read-only Plane tools over MCP.
 #[derive(Debug, Parser)]
@@ -12,17 +12,24 @@ pub struct Arguments {
     /// Configuration file (TOML)
     #[arg(long, env = "ADAPTER_CONFIG", value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// What to do
-    #[arg(value_enum, default_value_t = Command::Serve)]
-    pub command: Command,
+    /// What to do; to serve when nothing is said
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Report every problem of the configuration, or print what is in effect; opens no port
     Check,
-    /// Serve MCP
+    /// Ask the adapter that runs on this machine with this configuration whether it is alive; exits 0 or 1. For containers
+    Healthcheck {
+        /// Ask whether it can serve, too (`/readyz`)
+        #[arg(long)]
+        ready: bool,
+    },
+    /// Serve MCP (the default)
+    #[default]
     Serve,
 }
 

@@ -8,6 +8,7 @@ use adapter::config::Config;
 use adapter::reload::Reload;
 use adapter::{Arguments, Command, Listeners, failure_text, run};
 use clap::Parser;
+use service::admin::healthcheck;
 use service::reload::Source;
 use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
 
@@ -26,11 +27,17 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
-    if arguments.command == Command::Check {
-        service::output::print_line(&config.effective);
-        return ExitCode::SUCCESS;
-    }
-    match serve(source, config) {
+    let outcome = match arguments.command.unwrap_or_default() {
+        Command::Check => {
+            service::output::print_line(&config.effective);
+            Ok(())
+        }
+        Command::Healthcheck { ready } => {
+            healthcheck(config.server.admin_listen, ready).map_err(Into::into)
+        }
+        Command::Serve => serve(source, config),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("plane-mcp-adapter: {}", failure_text(error.as_ref()));
