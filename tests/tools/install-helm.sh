@@ -5,8 +5,8 @@
 VERSION=v3.19.5
 STAMP="$TOOLS/helm.version"
 if [ -x "$BIN/helm" ] && [ "$(cat "$STAMP" 2>/dev/null)" = "$VERSION" ]; then exit 0; fi
-command -v go >/dev/null || fail "no go: install Go 1.24 or later to build helm"
+. "$HERE/go.sh"
 say "building helm $VERSION, once (a few minutes)"
-(cd "$TOOLS" && GOBIN="$BIN" GOFLAGS=-mod=mod go install "helm.sh/helm/v3/cmd/helm@$VERSION") >"$TOOLS/helm.log" 2>&1 ||
+(cd "$TOOLS" && GOBIN="$BIN" GOFLAGS=-mod=mod "$GO" install "helm.sh/helm/v3/cmd/helm@$VERSION") >"$TOOLS/helm.log" 2>&1 ||
   fail "helm $VERSION could not be built (see $TOOLS/helm.log)"
 printf '%s' "$VERSION" >"$STAMP"

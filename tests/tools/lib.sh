@@ -5,6 +5,7 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 TOOLS="$ROOT/target/tools"
 BIN="$TOOLS/bin"
+# shellcheck disable=SC2034 # for those who source this
 HERE="$ROOT/tests/tools"
 mkdir -p "$BIN"
 
