@@ -112,8 +112,7 @@ impl Prepare {
         let secrets = [("client-secret", 43), ("cookie-secret", 32)];
         for (name, length) in secrets {
             let key = fresh_key("")?;
-            let text: String =
-                key.chars().filter(char::is_ascii_alphanumeric).cycle().take(length).collect();
+            let text: String = key.chars().filter(char::is_ascii_alphanumeric).cycle().take(length).collect();
             self.own(fs::write(self.folder.join(name), text), name)?;
         }
         self.copy(&authority.file(), "ca.pem")?;
@@ -138,11 +137,10 @@ impl SignIn {
         let shutdown = Shutdown::on_signals().while_doing("listen for signals")?;
         let secret = fs::read_to_string(&self.client_secret_file);
         let secret = secret.while_doing(format_args!("read {}", self.client_secret_file.display()))?;
-        let called =
-            Called { programs: self.programs_url.clone(), browsers: self.browsers_url.clone() };
+        let called = Called { programs: self.programs_url.clone(), browsers: self.browsers_url.clone() };
         let options = CognitoOptions {
             pool_id: "eu-central-1_Sample001".to_owned(),
-            client_id: "sample-client".to_owned(),
+            client_id: "sampleclient".to_owned(),
             client_secret: Some(secret.trim().to_owned()),
             redirect_uris: self.callbacks.clone(),
             issuer_address: self.listen,
