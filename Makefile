@@ -34,11 +34,11 @@ fuzz: ## Fuzz what strangers send, each target for FUZZ_SECONDS (60)
 bench: ## Measure throughput and latency (not built yet)
 	@echo "make bench: not built yet; no benchmark exists." >&2; exit 2
 
-chart: ## Lint the Helm chart, and test what it renders against Kubernetes' schemas and the real programs
+chart: ## Lint the Helm chart, and test what it renders with a real Kubernetes API, Helm, Traefik and our programs
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny linters helm chart-tests
+	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny linters helm chart-tests crds kubernetes docs-tests
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

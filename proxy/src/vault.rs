@@ -14,6 +14,7 @@ use service::{Clock, Secret, Shutdown};
 use tokio::runtime::Handle;
 
 use self::cache::Cache;
+pub use self::ending::EndReason;
 pub use self::policy::VaultPolicy;
 use self::record::Record;
 use self::refresh::Flights;
@@ -25,6 +26,7 @@ use crate::store::{Store, StoreDown, names};
 use crate::terms::SessionId;
 
 mod cache;
+mod ending;
 pub mod index;
 mod policy;
 mod record;
@@ -70,35 +72,6 @@ impl VaultError {
 impl From<StoreDown> for VaultError {
     fn from(down: StoreDown) -> Self {
         Self::unavailable("store", down)
-    }
-}
-
-/// Why a session is ended; goes into the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndReason {
-    /// The client or the user signed out.
-    SignedOut,
-    /// A code or a refresh token was used again: somebody else may have it.
-    Replayed,
-    /// Cognito refused the refresh token.
-    GrantRefused,
-    /// Cognito's tokens are about to expire, and it gave no refresh token.
-    NoRefreshToken,
-    /// After a refresh the tokens were another user's, or another issuer's.
-    SubjectChanged,
-}
-
-impl EndReason {
-    /// A short fixed word for log fields and metric labels.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedOut => "signed_out",
-            Self::Replayed => "replayed",
-            Self::GrantRefused => "grant_refused",
-            Self::NoRefreshToken => "no_refresh_token",
-            Self::SubjectChanged => "subject_changed",
-        }
     }
 }
 

@@ -4,6 +4,7 @@ import copy
 import functools
 import json
 import os
+import socket
 import subprocess
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def render(scenario, *overrides, kube=OLDEST):
 
 def find(objects, kind, name):
     """The object called `name` behind the release's `edge-mcp-edge-`."""
-    found = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == f"edge-mcp-edge-{name}"]
+    found = [each for each in objects if each["kind"] == kind and each["metadata"]["name"] == f"edge-mcp-edge-{name}".removesuffix("-")]
     assert len(found) == 1, f"{kind} {name}: {[each['metadata']['name'] for each in objects if each['kind'] == kind]}"
     return found[0]
 
@@ -73,3 +74,10 @@ def containers(spec):
 def scenario_name(path):
     """`smallest` of `ci/smallest-values.yaml`."""
     return path.name.removesuffix("-values.yaml")
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

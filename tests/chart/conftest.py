@@ -28,10 +28,10 @@ def etc(tmp_path_factory):
     return etc
 
 
-@pytest.fixture
-def cluster(tmp_path):
-    """A stub of a cluster."""
-    with running(tmp_path) as cluster:
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """A Kubernetes API for all tests; each has namespaces of its own."""
+    with running(tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 
 

@@ -1,11 +1,13 @@
 """What holds in every way to run it."""
 
+import json
+import re
 import subprocess
 import tomllib
 
 import kubernetes_validate
 import pytest
-from chart import MIDDLE, NEWEST, OLDEST, PROGRAMS, containers, find, kinds, pods, render
+from chart import CHART, MIDDLE, NEWEST, OLDEST, PROGRAMS, containers, find, kinds, pods, render
 
 CUSTOM = {"traefik.io/v1alpha1", "gateway.networking.k8s.io/v1", "cert-manager.io/v1", "monitoring.coreos.com/v1"}
 
@@ -94,6 +96,12 @@ def check(program, text, etc, **env):
     return done.returncode, done.stdout + done.stderr
 
 
+def sections(part):
+    """The tables of a program's configuration that values may set."""
+    schema = json.loads((CHART / "values.schema.json").read_text())["properties"][part]["properties"]["config"]
+    return set(schema["properties"])
+
+
 def test_the_proxy_takes_its_configuration(scenario, etc):
     objects = render(scenario)
     text = find(objects, "ConfigMap", "proxy")["data"]["proxy.toml"]
@@ -105,6 +113,7 @@ def test_the_proxy_takes_its_configuration(scenario, etc):
         url = find(objects, "Secret", "valkey")["stringData"]["url"]
     code, said = check("mcp-edge-proxy", text, etc, PROXY_VALKEY__URL=url)
     assert code == 0, said
+    assert sections("proxy") == set(re.findall(r"^\[(\w+)", said, re.MULTILINE)), "values.schema.json: proxy.config"
     assert tomllib.loads(text)["server"]["public_url"] == "https://mcp.example.com"
 
 
@@ -112,6 +121,7 @@ def test_the_adapter_takes_its_configuration(scenario, etc):
     text = find(render(scenario), "ConfigMap", "adapter")["data"]["adapter.toml"]
     code, said = check("plane-mcp-adapter", text, etc, ADAPTER_PLANE__INSTANCE="edge-mcp-edge-adapter-0")
     assert code == 0, said
+    assert sections("adapter") == set(re.findall(r"^\[(\w+)", said, re.MULTILINE)), "values.schema.json: adapter.config"
 
 
 def test_a_setting_that_the_proxy_does_not_know_is_refused_by_it(etc):

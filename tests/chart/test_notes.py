@@ -17,3 +17,5 @@ def test_they_warn_of_what_is_for_trials_and_of_the_key_that_was_made(cluster):
 def test_they_say_what_traefik_must_be_told(cluster):
     assert "aliasHeadersStrategy: delete" in cluster.notes("traefik-inline")
     assert "Service edge-mcp-edge-proxy" in cluster.notes("smallest")
+    assert "allowCrossNamespace" in cluster.notes("forward-auth-sidecar")
+    assert "allowCrossNamespace" not in cluster.notes("traefik-forward-auth")

@@ -1,5 +1,6 @@
 """Pods: where the adapter runs, how pods stop, how many there are, who reaches them."""
 
+import json
 import tomllib
 
 import pytest
@@ -182,6 +183,43 @@ def test_helm_test_speaks_plain_http_where_traefik_has_the_certificate():
     [container] = find(render("traefik-inline"), "Pod", "test")["spec"]["containers"]
     assert container["args"][-1].startswith("http://mcp.example.com/")
     assert container["args"][-2] == "mcp.example.com:80:edge-mcp-edge-proxy:80"
+
+
+def test_no_pod_has_an_account_that_others_share():
+    objects = render("trial")
+    account = find(objects, "ServiceAccount", "")
+    assert account["automountServiceAccountToken"] is False
+    for each in (pod(objects, "proxy"), pod(objects, "adapter"), find(objects, "StatefulSet", "valkey")["spec"]["template"]["spec"]):
+        assert each["serviceAccountName"] == account["metadata"]["name"] == "edge-mcp-edge"
+    existing = render("smallest", 'serviceAccount.existingName="theirs"')
+    assert pod(existing, "proxy")["serviceAccountName"] == "theirs" and kinds(existing, "ServiceAccount") == []
+
+
+def test_a_cluster_may_choose_whom_pods_run_as():
+    objects = render("smallest", 'podSecurityContext={"runAsUser":null,"runAsGroup":null,"fsGroup":null}')
+    assert pod(objects, "proxy")["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_an_image_may_be_named_by_its_digest():
+    images = [pod(render("everything"), name)["containers"][0]["image"] for name in ("proxy", "adapter")]
+    assert images[0].startswith("registry.example.com/mcp-edge-proxy@sha256:") and images[1].endswith(":0.1.0")
+
+
+def test_labels_of_the_team_are_on_every_object_but_in_no_selector():
+    objects = render("everything")
+    ours = [each for each in objects if each["metadata"]["name"] != "authorities"]
+    assert len(ours) == len(objects) - 1
+    assert all(each["metadata"]["labels"]["example.com/cost-centre"] == "4711" for each in ours)
+    assert "example.com/cost-centre" not in find(objects, "Deployment", "proxy")["spec"]["selector"]["matchLabels"]
+
+
+def test_another_name_is_that_of_every_object_and_of_every_mention():
+    text = json.dumps(render("traefik-forward-auth", 'fullnameOverride="gate"'))
+    assert "edge-mcp-edge" not in text and "http://gate-proxy-forward-auth.edge.svc:8081" in text
+
+
+def test_a_load_balancer_may_keep_the_addresses_of_clients():
+    assert find(render("everything"), "Service", "proxy")["spec"]["externalTrafficPolicy"] == "Local"
 
 
 def test_a_part_that_cannot_be_is_refused():

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from chart import ROOT, Refused, find, kinds, render
+from chart import ROOT, Refused, find, free_port, kinds, render
 
 VALKEY = os.environ.get("VALKEY_SERVER", str(ROOT / "target/tools/bin/valkey-server"))
 
@@ -18,10 +18,13 @@ def of(objects, name):
 
 
 def test_an_upgrade_keeps_the_vault_key_and_the_password(cluster):
-    first, second = cluster.upgrade("trial"), cluster.upgrade("trial", "proxy.replicas=3")
-    assert find(second, "Deployment", "proxy")["spec"]["replicas"] == 3
-    assert of(first, "vault") == of(second, "vault")
-    assert of(first, "valkey") == of(second, "valkey")
+    namespace = cluster.namespace("upgrade")
+    cluster.helm("install", namespace, scenario="trial")
+    made = cluster.secrets(namespace)
+    assert set(made) == {"edge-mcp-edge-vault", "edge-mcp-edge-valkey"} and made["edge-mcp-edge-vault"]["keys"]
+    cluster.helm("upgrade", namespace, scenario="trial", overrides=["proxy.replicas=3"])
+    assert cluster.get("deployment", namespace, "edge-mcp-edge-proxy")["spec"]["replicas"] == 3
+    assert cluster.secrets(namespace) == made
 
 
 def test_two_installations_have_different_secrets():
@@ -82,9 +85,7 @@ def test_the_trial_valkey_starts_and_lets_only_the_edge_in(tmp_path):
     (tmp_path / "users.acl").write_text(made["users.acl"])
     container = find(objects, "StatefulSet", "valkey")["spec"]["template"]["spec"]["containers"][0]
     places = {"/etc/valkey/users.acl": str(tmp_path / "users.acl"), "/data": str(tmp_path)}
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     assert container["command"] == ["valkey-server"]
     command = [VALKEY, *(places.get(each, each) for each in container["args"]), "--port", str(port), "--bind", "127.0.0.1"]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -45,7 +45,7 @@ def test_the_schema_knows_no_value_that_is_not_in_the_file():
                 yield from unknown(resolved(below), values[key], f"{prefix}{key}.")
     left = set(unknown(SCHEMA, yaml.safe_load(VALUES)))
     # `global` is Helm's; the rest has a default of its own.
-    assert left == {"global", "proxy.resources.claims", "adapter.resources.claims", "valkey.trial.resources.claims",
+    assert left == {"global", "valkey.trial.image.digest", "helmTest.image.digest", "proxy.resources.claims", "adapter.resources.claims", "valkey.trial.resources.claims",
                     "valkey.trial.image.pullPolicy", "helmTest.image.pullPolicy"}
 
 
@@ -64,7 +64,7 @@ def test_every_value_is_explained():
     'publicURL="https://mcp.example.com"', 'cognito.clientID="x"', "proxy.replica=3", 'proxy.config={"limit":{}}',
     'proxy.routes=[{"path":"/a","kind":"mcp","upstraem":"http://a"}]', 'adapter.config={"tool":{}}', "valkey.trial.enable=true",
     "networkPolicy.enable=false", 'expose.with="ingress"', 'publicUrl="https://mcp.example.com/mcp"', "proxy.replicas=0",
-    'tls.certManager.issuer="letsencrypt"', 'forwardAuth.trustedProxies="10.0.0.1"'])
+    'proxy.service.spec={"ports":[]}', 'proxy.image.digest="latest"', 'fullnameOverride="Edge"', 'tls.certManager.issuer="letsencrypt"', 'forwardAuth.trustedProxies="10.0.0.1"'])
 def test_a_typo_is_refused(typo):
     with pytest.raises(Refused, match="don't meet the specifications of the schema"):
         render("smallest", typo)

@@ -119,21 +119,6 @@ while IFS=: read -r file line _; do
 done < <(git ls-files -co --exclude-standard | grep -vE '(^|/)(Cargo\.lock|package-lock\.json|go\.sum)$' |
   xargs -d '\n' grep -InE "$REGISTRIES" 2>/dev/null || true)
 
-# --- the checklist -------------------------------------------------------------------------------------
-# Every line has a test, and every test it names is one: a function right below an attribute that ends in `test]`.
-ROWS="$(grep -nE '^\| [0-9]+ \|' docs/security.md || true)"
-TESTS="$(awk '/#\[(tokio::)?test(\(|\])/ { held = 1; next } held && /^ *#\[/ { next }
-  held && match($0, /fn [a-z0-9_]+/) { print substr($0, RSTART + 3, RLENGTH - 3) } { held = 0 }' "${RUST[@]}" | sort)"
-[ "$(cut -d'|' -f2 <<<"$ROWS" | tr -d ' ' | tr '\n' ' ')" = "$(seq -s ' ' 1 38) " ] ||
-  breach docs/security.md "the checklist has the numbers 1 to 38, in order"
-while IFS= read -r row; do
-  named="$(awk -F'|' '{ print $(NF - 1) }' <<<"$row" | grep -oE '`[a-z0-9_]+`' | tr -d '`')" || true
-  [ -n "$named" ] || breach "docs/security.md:${row%%:*}" "a line of the checklist names no test"
-  while IFS= read -r missing; do
-    breach "docs/security.md:${row%%:*}" "names a test that does not exist: $missing"
-  done < <(comm -23 <(sort -u <<<"$named") <(sort -u <<<"$TESTS"))
-done <<<"$ROWS"
-
 if [ -s "$BREACHES" ]; then
   sort -u "$BREACHES"
   echo "layout: $(sort -u "$BREACHES" | wc -l) breaches" >&2

@@ -30,9 +30,15 @@ impl Settings {
         table.insert(key.to_owned(), value.into());
     }
 
-    /// Removes a section or a top-level key.
-    pub fn remove(&mut self, key: &str) {
-        self.0.remove(key);
+    /// Removes `section.key`, a section or a top-level key.
+    pub fn remove(&mut self, dotted: &str) {
+        match dotted.split_once('.') {
+            Some((section, key)) => {
+                let table = self.0.get_mut(section).and_then(Value::as_table_mut);
+                table.and_then(|table| table.remove(key))
+            }
+            None => self.0.remove(dotted),
+        };
     }
 
     /// Appends one element to the array of tables `name`.

@@ -70,7 +70,18 @@ impl Traefik {
     /// # Errors
     /// When the file cannot be written.
     pub fn change(&self, dynamic: &str) -> Outcome {
-        fs::write(&self.dynamic, dynamic).while_doing("write Traefik's dynamic configuration")
+        self.changes()(dynamic)
+    }
+
+    /// [`Traefik::change`] for a task of its own.
+    pub fn changes(&self) -> impl Fn(&str) -> Outcome + Send + 'static + use<> {
+        let path = self.dynamic.clone();
+        move |dynamic| {
+            // In one step: half a file would be taken too.
+            let whole = path.with_extension("whole");
+            let written = fs::write(&whole, dynamic).and_then(|()| fs::rename(&whole, &path));
+            written.while_doing("write Traefik's dynamic configuration")
+        }
     }
 
     /// What `traefik version` says, for the report of a run.

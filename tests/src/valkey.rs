@@ -2,9 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{Read, Write},
     net::TcpStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -47,6 +48,33 @@ impl Valkey {
         let mut valkey = Self { port, more, program, data, process: None };
         valkey.start_again().await?;
         Ok(valkey)
+    }
+
+    /// Starts a server that knows what [`Valkey::backup`] wrote, and no more. As long as it keeps an append-only file, Valkey reads
+    /// nothing else: so this one does not.
+    ///
+    /// # Errors
+    /// As [`Valkey::start`], and when the backup cannot be read.
+    pub async fn restored_from(backup: &Path) -> Outcome<Self> {
+        let (port, program, data) = (free_port()?, find_server()?, Scratch::new("valkey")?);
+        fs::copy(backup, data.path().join("dump.rdb")).while_doing("copy the backup")?;
+        let more = ["--appendonly", "no"].map(str::to_owned).to_vec();
+        let mut valkey = Self { port, more, program, data, process: None };
+        valkey.start_again().await?;
+        Ok(valkey)
+    }
+
+    /// Writes all it holds to `file`, as a nightly job would.
+    ///
+    /// # Errors
+    /// When it does not run, or the file cannot be written.
+    pub fn backup(&self, file: &Path) -> Outcome {
+        let said = self.command("SAVE")?;
+        if said != "+OK" {
+            return Err(Trouble::new(format!("valkey does not save: {said}")));
+        }
+        fs::copy(self.data.path().join("dump.rdb"), file).while_doing("copy the backup")?;
+        Ok(())
     }
 
     /// The URL for `valkey.url`.

@@ -2,6 +2,7 @@
 # What reads the files that no compiler does: hadolint, docker-compose, yamllint and zizmor at target/tools/linters, actionlint at
 # target/tools/bin/actionlint as tests/tools/actionlint/go.sum pins it, and the system's shellcheck.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$HERE/go.sh"
 
 VENV="$TOOLS/linters"
 log="$TOOLS/linters.log"
@@ -18,8 +19,8 @@ fi
 
 SOURCE="$TOOLS/actionlint"
 if ! { [ -x "$BIN/actionlint" ] && cmp -s "$HERE/actionlint/go.sum" "$SOURCE/built.sum"; }; then
-  . "$HERE/go.sh"
   mkdir -p "$SOURCE"
+  find_go 1.26 "$SOURCE/go.log"
   cp "$HERE/actionlint/go.mod" "$HERE/actionlint/go.sum" "$SOURCE/"
   (cd "$SOURCE" && CGO_ENABLED=0 GOFLAGS=-mod=mod "$GO" build -trimpath -o "$BIN/actionlint" github.com/rhysd/actionlint/cmd/actionlint) \
     >"$SOURCE/build.log" 2>&1 || fail "actionlint does not build (see $SOURCE/build.log)"

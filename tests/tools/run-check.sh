@@ -47,10 +47,17 @@ yaml() {
   git ls-files -co --exclude-standard '*.yaml' '*.yml' | xargs "$LINTERS/yamllint" --strict
 }
 
+# What the pages say is there, and what their commands do.
+documentation() {
+  bash "$HERE/install-docs-tests.sh" && python3 tests/docs/check.py && \
+    PYTHONDONTWRITEBYTECODE=1 "$TOOLS/docs/bin/python" -m pytest -q -p no:cacheprovider --tb=short tests/docs
+}
+
 LINTERS="$TOOLS/linters/bin"
 start=$SECONDS
 step format cargo fmt --all --check
 step layout bash tests/layout/check.sh
+step docs documentation
 step clippy clippy
 step rustdoc rustdoc
 step dependencies dependencies

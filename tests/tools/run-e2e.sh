@@ -10,11 +10,12 @@ finish() {
 }
 finish 0 0 0
 
-bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider
+bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider helm
 export VALKEY_SERVER="$BIN/valkey-server"
 export MCP_PYTHON="$TOOLS/python/bin/python"
 export MCP_REMOTE="$TOOLS/node/node_modules/mcp-remote/dist/proxy.js"
 export NODE="$BIN/node"
+export HELM="$BIN/helm"
 . "$HERE/conformance.sh"
 
 # With the flags of `make test`, so that neither builds again what the other has built.

@@ -1,6 +1,6 @@
 {{- define "mcp-edge.base" -}}
 {{- $base := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
-{{- $base | trunc 45 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default $base | trunc 45 | trimSuffix "-" -}}
 {{- end }}
 
 {{/* The name of one part: (dict "root" $ "part" "proxy"). */}}
@@ -19,16 +19,21 @@ app.kubernetes.io/component: {{ .part }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
-{{/* name and labels of a part's object; `suffix` tells objects of one kind apart. */}}
+{{/* Name, place and labels of a part's object; `suffix` tells objects of one kind apart. The namespace is said, since others
+     than Helm may apply what was rendered, and names in it (the address that Traefik asks) depend on it. */}}
 {{- define "mcp-edge.metadata" -}}
 name: {{ include "mcp-edge.name" . }}{{ .suffix }}
+namespace: {{ .root.Release.Namespace }}
 labels: {{- include "mcp-edge.labels" . | nindent 2 }}
 {{- end }}
 
 {{- define "mcp-edge.image" -}}
-image: "{{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}"
+image: "{{ .image.repository }}{{ with .image.digest }}@{{ . }}{{ else }}:{{ .image.tag | default .root.Chart.AppVersion }}{{ end }}"
 imagePullPolicy: {{ .image.pullPolicy | default "IfNotPresent" }}
 {{- end }}
 
@@ -70,6 +75,11 @@ imagePullPolicy: {{ .image.pullPolicy | default "IfNotPresent" }}
 {{- with dig "data" .key "" $found -}}{{ b64dec . }}{{- else -}}{{ .fresh }}{{- end -}}
 {{- end }}
 
+{{/* Whose account pods have: none of them asks the cluster anything. */}}
+{{- define "mcp-edge.service-account" -}}
+{{- .Values.serviceAccount.existingName | default (include "mcp-edge.base" .) -}}
+{{- end }}
+
 {{/* The security context of every container: the "restricted" pod security standard. */}}
 {{- define "mcp-edge.restricted" -}}
 allowPrivilegeEscalation: false
@@ -80,12 +90,7 @@ readOnlyRootFilesystem: true
 {{- define "mcp-edge.restricted-pod" -}}
 automountServiceAccountToken: false
 enableServiceLinks: false
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  seccompProfile: { type: RuntimeDefault }
+securityContext: {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -102,7 +107,7 @@ topologySpreadConstraints:
     labelSelector:
       matchLabels: {{- include "mcp-edge.selector" $ | nindent 8 }}
   {{- end }}
-{{- range $key := list "nodeSelector" "tolerations" "affinity" }}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "priorityClassName" }}
 {{- with get $.of $key }}
 {{ $key }}: {{- toYaml . | nindent 2 }}
 {{- end }}

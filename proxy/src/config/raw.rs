@@ -20,6 +20,8 @@ pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("OIDC_CLIENT_SECRET", "cognito.client_secret"),
     ("MCP_JWT_SIGNING_KEY", "vault.passphrase"),
     ("MCP_ALLOWED_CLIENT_REDIRECT_URIS", "oauth.allowed_redirect_uris"),
+    ("MCP_COGNITO_REDIRECT_URI", "cognito.redirect_uri"),
+    ("COGNITO_RELAX_OAUTH_RESOURCE_MISMATCH", "oauth.relax_resource"),
     ("REDIS_HOST", "valkey.host"),
     ("REDIS_PORT", "valkey.port"),
     ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),
@@ -314,7 +316,7 @@ impl Default for Vault {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Valkey {
-    /// `redis://` or `rediss://` (TLS) with user and password; `-sentinel` and `-cluster` forms in docs/operations.md. Empty: in memory.
+    /// `redis://` or `rediss://` (TLS) with user and password; `-sentinel` and `-cluster` forms in docs/valkey.md. Empty: in memory.
     #[serde(serialize_with = "redacted")]
     pub url: Option<Secret>,
     /// PEM bundle that Valkey and its sentinels are checked against over TLS; empty: the system's.

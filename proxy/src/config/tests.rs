@@ -110,6 +110,8 @@ fn the_names_of_the_python_mode_keep_working() {
         ("OIDC_CLIENT_SECRET", "a-client-secret"),
         ("MCP_JWT_SIGNING_KEY", "0123456789abcdef0123456789abcdef"),
         ("MCP_ALLOWED_CLIENT_REDIRECT_URIS", "https://agent.example/callback,https://other.example/*"),
+        ("MCP_COGNITO_REDIRECT_URI", "https://sign-in.example.com/auth/callback"),
+        ("COGNITO_RELAX_OAUTH_RESOURCE_MISMATCH", "true"),
         ("REDIS_HOST", "valkey"),
         ("REDIS_PORT", "6380"),
         ("ENABLE_AI_MCP_RUNTIME", "false"),
@@ -117,6 +119,8 @@ fn the_names_of_the_python_mode_keep_working() {
     let config = load(text, &env).unwrap();
     assert_eq!(config.valkey.unwrap().url.expose(), "redis://valkey:6380");
     assert_eq!(config.oauth.allowed_redirect_uris.len(), 2);
+    assert_eq!(config.cognito.redirect_uri.as_str(), "https://sign-in.example.com/auth/callback");
+    assert!(config.oauth.relax_resource);
     assert!(!config.mcp_enabled && !config.vault.keys_are_ephemeral);
     assert!(config.cognito.client_secret.is_some());
 }

@@ -141,7 +141,7 @@ impl OAuth {
             match family.standing(&token, &self.keys, self.clock.unix()) {
                 Standing::Foreign => return Err(unknown()),
                 Standing::Replayed => {
-                    self.end_family(&token.sid, EndReason::Replayed).await?;
+                    self.end_family(&token.sid, EndReason::RefreshTokenReused).await?;
                     let description = "the refresh token was used before: sign in again";
                     return Err(OAuthError::invalid_grant("refresh_token_reused", description));
                 }
@@ -180,7 +180,7 @@ impl OAuth {
     /// and the grant is still there: the client is told to come again.
     pub(super) async fn end_family(&self, sid: &SessionId, reason: EndReason) -> Result<(), OAuthError> {
         // Who gives a session back, or had it stolen, is asked again at the next sign-in.
-        if matches!(reason, EndReason::SignedOut | EndReason::Replayed) {
+        if matches!(reason, EndReason::SignedOut | EndReason::CodeReused | EndReason::RefreshTokenReused) {
             match self.vault.open(sid).await {
                 Ok(session) => self.withdraw_approvals(&session.user, &session.client).await?,
                 // Nobody can tell any more whose approvals they were.

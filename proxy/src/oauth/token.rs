@@ -121,7 +121,7 @@ impl OAuth {
 
     /// The second use of a code: whoever was first may be a thief, so nobody keeps anything (RFC 6749 section 4.1.2).
     async fn code_reused(&self, sid: &SessionId) -> OAuthError {
-        match self.end_family(sid, EndReason::Replayed).await {
+        match self.end_family(sid, EndReason::CodeReused).await {
             Ok(()) => OAuthError::invalid_grant("code_reused", "the code was used before: sign in again"),
             Err(down) => down,
         }

@@ -197,7 +197,7 @@ async fn without_the_message_an_ended_session_is_used_for_ten_seconds_at_most() 
     let (one, two) = (world.vault(), world.vault());
     let sid = world.signed_in(&one).await;
     two.fresh(&sid).await.unwrap();
-    one.end(&sid, EndReason::Replayed).await.unwrap();
+    one.end(&sid, EndReason::RefreshTokenReused).await.unwrap();
     world.pass(9);
     assert!(two.fresh(&sid).await.is_ok());
     world.pass(1);

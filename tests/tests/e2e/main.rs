@@ -16,4 +16,5 @@ mod kubernetes;
 mod middlewares;
 mod replicas;
 mod rolling;
+mod rollout;
 mod same_user;

@@ -28,7 +28,7 @@ const HEAR_ATTEMPTS: usize = 10;
 const HEAR_WITHIN: Duration = Duration::from_millis(200);
 
 /// The rights that are needed.
-const RIGHTS: &str = "The ACL user needs its keys and channels (~PREFIX* &PREFIX*) and +get +set +del +getdel +pexpire +eval +evalsha +time +publish +subscribe +ping +hello +select +info +client; see \"Valkey\" in docs/operations.md.";
+const RIGHTS: &str = "The ACL user needs its keys and channels (~PREFIX* &PREFIX*) and +get +set +del +getdel +pexpire +eval +evalsha +time +publish +subscribe +ping +hello +select +info +client; see docs/valkey.md.";
 
 /// The store and the keys of the vault.
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
