@@ -27,6 +27,12 @@ def test_what_is_rendered_can_be_applied_without_an_error_or_a_warning(cluster, 
     assert said.count(f" created ({done})") == len(objects), said
 
 
+def test_the_examples_for_traefik_without_the_chart_can_be_applied_too(cluster):
+    namespace = cluster.namespace("examples")
+    said, warned = cluster.kubectl("apply", "--dry-run=server", "-n", namespace, "-f", ROOT / "deploy/traefik/kubernetes.yaml")
+    assert warned == "" and said.count(" created (server dry run)") == said.count("\n") > 5
+
+
 @pytest.mark.parametrize(("name", "kind", "part"), [
     ("traefik-forward-auth", "IngressRoute", "public"), ("traefik-forward-auth", "Middleware", "token-only"),
     ("gateway-inline", "HTTPRoute", "public"), ("everything", "ServiceMonitor", "metrics"), ("sidecar", "Certificate", "tls")])

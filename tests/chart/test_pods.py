@@ -67,6 +67,10 @@ def test_a_pod_leaves_its_service_before_it_stops_accepting():
     for name in ("proxy", "adapter"):
         [container] = pod(objects, name)["containers"]
         assert container["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
+    [longer] = pod(render("smallest", "proxy.preStopSeconds=40"), "proxy")["containers"]
+    assert longer["lifecycle"]["preStop"] == {"sleep": {"seconds": 40}}
+    with pytest.raises(Refused, match="terminationGracePeriodSeconds"):
+        render("smallest", "adapter.preStopSeconds=45")
 
 
 def test_a_stop_has_the_time_of_everything_that_can_hold_it_up():

@@ -122,5 +122,8 @@ readinessProbe: { httpGet: { path: /readyz, port: {{ . }} }, periodSeconds: 5 }
 
 {{/* Time for the Service to take the pod out before it stops accepting. */}}
 {{- define "mcp-edge.drain" -}}
-lifecycle: { preStop: { sleep: { seconds: 5 } } }
+{{- if ge .preStopSeconds .terminationGracePeriodSeconds -}}
+{{- fail "preStopSeconds: is part of terminationGracePeriodSeconds: raise that too" -}}
+{{- end -}}
+lifecycle: { preStop: { sleep: { seconds: {{ .preStopSeconds }} } } }
 {{- end }}
