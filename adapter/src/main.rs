@@ -32,9 +32,7 @@ fn main() -> ExitCode {
             service::output::print_line(&config.effective);
             Ok(())
         }
-        Command::Healthcheck { ready } => {
-            healthcheck(config.server.admin_listen, ready).map_err(Into::into)
-        }
+        Command::Healthcheck { ready } => healthcheck(config.server.admin_listen, ready).map_err(Into::into),
         Command::Serve => serve(source, config),
     };
     match outcome {

@@ -127,7 +127,11 @@ pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
         }
         KeysAction::Generate { to: Some(file) } => match write_new(file, &KeyRing::generate_line()) {
             Ok(written) => {
-                print_line(format!("{} {}", file.display(), if written { "written" } else { "kept as it is" }));
+                print_line(format!(
+                    "{} {}",
+                    file.display(),
+                    if written { "written" } else { "kept as it is" }
+                ));
                 ExitCode::SUCCESS
             }
             Err(error) => fail(&error),
