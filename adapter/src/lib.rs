@@ -17,6 +17,7 @@
 pub mod caller;
 mod command_line;
 pub mod config;
+mod doctor;
 pub mod error;
 pub mod front;
 pub mod metrics;
@@ -28,4 +29,5 @@ pub mod server;
 pub mod tools;
 
 pub use command_line::{Arguments, Command, failure_text};
+pub use doctor::{Doctor, doctor};
 pub use run::{Listeners, RunError, run};

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use adapter::config::Config;
 use adapter::reload::Reload;
-use adapter::{Arguments, Command, Listeners, failure_text, run};
+use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
 use clap::Parser;
-use service::admin::healthcheck;
-use service::reload::Source;
-use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, admin::healthcheck, reload::Source, telemetry};
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
@@ -20,6 +18,10 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let source = Source { file: arguments.config, env };
+    let command = arguments.command.unwrap_or_default();
+    if let Command::Doctor(how) = &command {
+        return doctor(how, &source);
+    }
     let config = match Config::read(&source) {
         Ok(config) => config,
         Err(problems) => {
@@ -27,13 +29,13 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
-    let outcome = match arguments.command.unwrap_or_default() {
-        Command::Check => {
-            service::output::print_line(&config.effective);
-            Ok(())
-        }
+    if matches!(command, Command::Check) {
+        service::output::print_line(&config.effective);
+        return ExitCode::SUCCESS;
+    }
+    let outcome = match command {
         Command::Healthcheck { ready } => healthcheck(config.server.admin_listen, ready).map_err(Into::into),
-        Command::Serve => serve(source, config),
+        _ => serve(source, config),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,6 +22,7 @@ use crate::{
 
 mod doctor;
 mod keys_status;
+mod why;
 
 /// The subcommands.
 #[derive(Debug, Default, Subcommand)]
@@ -91,7 +92,7 @@ pub fn serve(source: Source) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        edge::run(config, Reload::new(source, &raw, filter)?, shutdown).await.map_err(std::io::Error::from)
+        edge::run(config, Reload::new(source, raw, filter)?, shutdown).await.map_err(std::io::Error::from)
     });
     match outcome {
         Ok(drained) => {

@@ -38,7 +38,10 @@ pub struct TokenSet {
 pub enum ProviderError {
     /// `invalid_grant`: the code or refresh token is spent, revoked, expired or evicted. The only error that ends a session.
     #[error("cognito refused the grant")]
-    GrantRefused,
+    GrantRefused {
+        /// What Cognito said of it (`error_description`), if it did: words only, nothing that could be a token.
+        said: Option<String>,
+    },
     /// Any other OAuth error: our registration at Cognito is wrong (`invalid_client`, `unauthorized_client`, …). Our fault.
     #[error("cognito refused the request: {code}")]
     Misconfigured {

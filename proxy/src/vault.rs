@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 
 use self::cache::Cache;
 pub use self::ending::EndReason;
+use self::history::{Ending, History, Step};
 pub use self::policy::VaultPolicy;
 use self::record::Record;
 use self::refresh::Flights;
@@ -27,6 +28,7 @@ use crate::terms::SessionId;
 
 mod cache;
 mod ending;
+pub mod history;
 pub mod index;
 mod policy;
 mod record;
@@ -82,6 +84,7 @@ const LANDING_LOOK: Duration = Duration::from_millis(20);
 pub struct Vault {
     store: Arc<dyn Store>,
     records: Records,
+    history: History,
     provider: Arc<dyn IdentityProvider>,
     verifier: Arc<cognito::Verifier>,
     clock: Arc<dyn Clock>,
@@ -105,11 +108,12 @@ impl Vault {
         clock: Arc<dyn Clock>,
         policy: VaultPolicy,
     ) -> Arc<Self> {
+        let history = History::new(Arc::clone(&store), Arc::clone(&keys), policy.remember_for);
         let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock), &policy);
         let cache = Cache::new(&policy, Arc::clone(&clock));
         let flights = Flights::default();
         let runtime = Handle::current();
-        Arc::new(Self { store, records, provider, verifier, clock, policy, cache, flights, runtime })
+        Arc::new(Self { store, records, history, provider, verifier, clock, policy, cache, flights, runtime })
     }
 
     /// Stores a new session whose tokens the caller has verified. It lives for `pending_for` until [`Vault::keep`].
@@ -117,9 +121,12 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Unavailable`] when the store does not answer.
     pub async fn create(&self, session: &Session) -> Result<(), VaultError> {
-        let ttl = self.policy.pending_for.min(session.time_left(self.clock.unix()));
+        let now = self.clock.unix();
+        let ttl = self.policy.pending_for.min(session.time_left(now));
         let blob = self.records.seal(&Record::new(session.clone()));
-        Ok(self.store.put(&names::session(session.sid.as_str()), blob, ttl).await?)
+        self.store.put(&names::session(session.sid.as_str()), blob, ttl).await?;
+        self.history.note(session, Step::SignedIn, now).await;
+        Ok(())
     }
 
     /// Lets a session live until its end: its code was redeemed.
@@ -128,10 +135,14 @@ impl Vault {
     /// [`VaultError::Gone`] when it was ended or nobody redeemed its code in time; [`VaultError::Unavailable`].
     pub async fn keep(&self, sid: &SessionId) -> Result<(), VaultError> {
         let session = self.open(sid).await?;
-        let ttl = session.time_left(self.clock.unix());
+        let now = self.clock.unix();
+        let ttl = session.time_left(now);
         self.enter(&session, ttl).await?;
-        let kept = self.store.expire(&names::session(sid.as_str()), ttl).await?;
-        if kept { Ok(()) } else { Err(VaultError::Gone) }
+        if !self.store.expire(&names::session(sid.as_str()), ttl).await? {
+            return Err(VaultError::Gone);
+        }
+        self.history.note(&session, Step::Redeemed, now).await;
+        Ok(())
     }
 
     /// The session as it is stored: always asks the store, never Cognito, and may return expired tokens.
@@ -217,12 +228,14 @@ impl Vault {
         let (vault, sid) = (Arc::clone(self), sid.clone());
         let ended = self.runtime.spawn(async move {
             let blob = vault.store.take(&names::session(sid.as_str())).await?;
-            vault.forget(&sid, reason).await;
-            if let Some(blob) = blob
-                && let Ok(found) = vault.records.open(&sid, blob)
-            {
-                vault.revoke(found.record.session.tokens.refresh);
-            }
+            let Some(blob) = blob else {
+                vault.forget(&sid).await;
+                return Ok(());
+            };
+            let found = vault.records.open(&sid, blob).ok();
+            let session = found.map(|found| found.record.session);
+            vault.ended(&sid, session.as_ref(), reason, None).await;
+            vault.revoke(session.and_then(|session| session.tokens.refresh));
             Ok(())
         });
         ended.await.unwrap_or_else(|error| Err(VaultError::unavailable("store", error)))
@@ -267,9 +280,24 @@ impl Vault {
         }
     }
 
+    /// What is to be done when a session has ended: its record has just been deleted, by us and nobody else. `said` is what
+    /// Cognito said of it.
+    async fn ended(
+        &self,
+        sid: &SessionId,
+        session: Option<&Session>,
+        reason: EndReason,
+        said: Option<String>,
+    ) {
+        tracing::info!(%sid, reason = reason.as_str(), cognito = said.as_deref(), "session ended");
+        // First of all nobody shall use it any more.
+        self.forget(sid).await;
+        let ending = Ending { at: self.clock.unix(), reason, said };
+        self.history.ended(sid, session, &ending).await;
+    }
+
     /// Drops a session that is no longer stored, here and in the other replicas.
-    async fn forget(&self, sid: &SessionId, reason: EndReason) {
-        tracing::info!(%sid, reason = reason.as_str(), "session ended");
+    async fn forget(&self, sid: &SessionId) {
         self.cache.forget(sid);
         if let Err(down) =
             self.store.publish(names::ENDED, Bytes::copy_from_slice(sid.as_str().as_bytes())).await

@@ -4,6 +4,7 @@
 //! main ── config      defaults < file < environment; every problem at once, or a whole, valid value
 //!    ├─── reload      the configuration read again while running, taken whole or not at all
 //!    ├─── output      what a command prints
+//!    ├─── probe       what a doctor tries, and what it says of it
 //!    ├─── telemetry   log format and a filter that can change while running
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
@@ -19,6 +20,7 @@ mod allocator;
 mod clock;
 pub mod config;
 pub mod output;
+pub mod probe;
 pub mod reload;
 pub mod secret;
 pub mod serve;

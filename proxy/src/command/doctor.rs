@@ -3,10 +3,13 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::Args;
-use service::{Clock, EXIT_BAD_CONFIG, SystemClock, config::Problems, output::print_line};
+use clap::{Args, builder::NonEmptyStringValueParser};
+use service::{
+    Clock, EXIT_BAD_CONFIG, SystemClock,
+    config::Problems,
+    probe::{Finding, Report, Trial},
+};
 
-use self::finding::{Finding, Report, Trial};
 use crate::{
     config::Config,
     reload::{Source, load},
@@ -14,11 +17,12 @@ use crate::{
 
 mod certificate;
 mod cognito;
-mod finding;
 mod public_url;
-mod request;
 mod upstream;
 mod valkey;
+
+/// What is said of what no probe looks at.
+const NOT_PROBED: &[&str] = &["Plane, which only the adapter knows: `plane-mcp-adapter doctor` asks it"];
 
 /// `doctor`
 #[derive(Debug, Args)]
@@ -30,11 +34,25 @@ pub struct Doctor {
     /// private authority.
     #[arg(long)]
     ca_file: Option<PathBuf>,
+    /// Instead, tell why the last sessions of a user ended: by `cognito:username` or `sub`, or one session by its id as it
+    /// stands in the log. Exits 1 when none is known, and 69 when it cannot be told.
+    #[arg(
+        long,
+        value_name = "USER|SID",
+        conflicts_with = "ca_file",
+        // A session's id may begin with a hyphen.
+        allow_hyphen_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    why: Option<String>,
 }
 
 /// Tries everything and prints what came of it.
 #[must_use]
 pub fn doctor(doctor: &Doctor, source: &Source) -> ExitCode {
+    if let Some(who) = &doctor.why {
+        return super::why::why(who, doctor.json, source);
+    }
     let place = match &source.file {
         Some(file) => format!("read {} and the environment", file.display()),
         None => "read the environment; there is no file".to_owned(),
@@ -43,7 +61,7 @@ pub fn doctor(doctor: &Doctor, source: &Source) -> ExitCode {
     let config = match load(source) {
         Ok((_, config)) => config,
         Err(problems) => {
-            print(&Report::new(vec![refused(trial, &problems)]), doctor.json);
+            Report::new(vec![refused(trial, &problems)], NOT_PROBED).print(doctor.json);
             return ExitCode::from(EXIT_BAD_CONFIG);
         }
     };
@@ -53,8 +71,8 @@ pub fn doctor(doctor: &Doctor, source: &Source) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return super::fail(&error),
     };
-    let report = Report::new(runtime.block_on(examine(configuration, &config, doctor)));
-    print(&report, doctor.json);
+    let report = Report::new(runtime.block_on(examine(configuration, &config, doctor)), NOT_PROBED);
+    report.print(doctor.json);
     if report.has_failure() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -82,10 +100,22 @@ fn refused(trial: Trial, problems: &Problems) -> Finding {
     trial.fail("the proxy would not start", all.join("\n"))
 }
 
-fn print(report: &Report, json: bool) {
-    match serde_json::to_string(report) {
-        Ok(text) if json => print_line(&text),
-        // A report is text all through, which always becomes JSON.
-        Ok(_) | Err(_) => print_line(report),
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        doctor: Doctor,
+    }
+
+    #[test]
+    fn a_session_s_id_may_begin_with_a_hyphen() {
+        let line = Line::try_parse_from(["", "--why", "-nJyvW1aTfGwXzHh8mJ0zQ", "--json"]).unwrap();
+        assert_eq!((line.doctor.why.as_deref(), line.doctor.json), (Some("-nJyvW1aTfGwXzHh8mJ0zQ"), true));
+        assert!(Line::try_parse_from(["", "--why", ""]).is_err());
     }
 }

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::keys::KeyRing;
 use crate::store::{StoreDown, Walk};
 
+/// Kinds of records that only `doctor --why` reads: no session needs them, nor the keys that sealed them.
+const REMEMBERED: [&str; 3] = ["history", "ending", "sessions-of"];
 /// How many records are read at once.
 const AT_ONCE: usize = 64;
 
@@ -29,6 +31,8 @@ struct KeyUse {
     configured: bool,
     /// How many records it sealed.
     records: usize,
+    /// How many of them some session, grant or sign-in needs.
+    needed: usize,
     /// The same by kind: `session`, `grant`, `approvals`, ….
     by_kind: BTreeMap<String, usize>,
 }
@@ -58,8 +62,8 @@ impl KeysStatus {
         drop(records);
         let mut keys: Vec<KeyUse> = Vec::new();
         for id in ring.ids() {
-            let by_kind = used.remove(id).unwrap_or_default();
-            keys.push(KeyUse::new(id.to_owned(), keys.is_empty(), true, by_kind));
+            let by_kind = used.remove(&id).unwrap_or_default();
+            keys.push(KeyUse::new(id, keys.is_empty(), true, by_kind));
         }
         keys.extend(used.into_iter().map(|(id, by_kind)| KeyUse::new(id, false, false, by_kind)));
         Ok(Self { keys })
@@ -67,20 +71,22 @@ impl KeysStatus {
 
     /// Whether some record cannot be opened for want of its key.
     pub(super) fn lacks_a_key(&self) -> bool {
-        self.keys.iter().any(|key| !key.configured)
+        self.keys.iter().any(|key| !key.configured && key.needed > 0)
     }
 
     /// The keys that seal nothing new, but that records still need: those that are configured, or those that are not.
     pub(super) fn still_needed(&self, configured: bool) -> Vec<(&str, usize)> {
         let needed =
-            self.keys.iter().filter(|key| key.configured == configured && !key.seals && key.records > 0);
-        needed.map(|key| (key.id.as_str(), key.records)).collect()
+            self.keys.iter().filter(|key| key.configured == configured && !key.seals && key.needed > 0);
+        needed.map(|key| (key.id.as_str(), key.needed)).collect()
     }
 }
 
 impl KeyUse {
     fn new(id: String, seals: bool, configured: bool, by_kind: BTreeMap<String, usize>) -> Self {
-        Self { id, seals, configured, records: by_kind.values().sum(), by_kind }
+        let needed = by_kind.iter().filter(|(kind, _)| !REMEMBERED.contains(&kind.as_str()));
+        let needed = needed.map(|(_, count)| count).sum();
+        Self { id, seals, configured, records: by_kind.values().sum(), needed, by_kind }
     }
 }
 
@@ -91,6 +97,7 @@ impl fmt::Display for KeysStatus {
             let role = match (key.configured, key.seals) {
                 (true, true) => "seals",
                 (true, false) => "opens",
+                (false, _) if key.needed == 0 => "dropped",
                 (false, _) => "NOT CONFIGURED",
             };
             let kinds: Vec<String> =
@@ -151,5 +158,22 @@ mod tests {
         let status = KeysStatus::of(&store, &ring(&["new"])).await.unwrap();
         assert!(status.lacks_a_key());
         assert!(status.to_string().contains("NOT CONFIGURED"), "{status}");
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_of_sessions_is_counted_and_needs_no_key() {
+        let store = Memory::new(Arc::new(ManualClock::at(1_800_000_000)), 100);
+        for name in ["history:1", "ending:1", "sessions-of:alice"] {
+            sealed(&store, "gone", name).await;
+        }
+        let status = KeysStatus::of(&store, &ring(&["new"])).await.unwrap();
+        assert!(!status.lacks_a_key() && status.still_needed(false).is_empty());
+        let text = status.to_string();
+        assert!(text.lines().any(|line| line.starts_with("gone") && line.contains("dropped")), "{text}");
+        assert!(text.contains("1 ending, 1 history, 1 sessions-of"), "{text}");
+        sealed(&store, "gone", "grant:1").await;
+        let status = KeysStatus::of(&store, &ring(&["new"])).await.unwrap();
+        assert!(status.lacks_a_key());
+        assert_eq!(status.still_needed(false), [("gone", 1)]);
     }
 }

@@ -25,6 +25,13 @@ impl Found {
         Duration::from_secs(value)
     }
 
+    pub(super) fn days(&mut self, key: &str, value: u64, least: u64, most: u64) -> Duration {
+        if !(least..=most).contains(&value) {
+            self.say(key, format!("must be between {least} and {most}"));
+        }
+        Duration::from_secs(value.saturating_mul(24 * 60 * 60))
+    }
+
     pub(super) fn address(&mut self, key: &str, value: &str) -> Option<SocketAddr> {
         let parsed = value.parse();
         if parsed.is_err() {

@@ -6,10 +6,12 @@ use service::{Secret, secret::redacted};
 mod client_documents;
 mod forward_auth;
 mod limits;
+mod live;
 
 pub use client_documents::ClientDocuments;
 pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
+pub use live::{FILES, LIVE, with_live};
 
 /// Environment names of the Python Cognito mode that keep working, and the key each stands for.
 pub const LEGACY_ENV: &[(&str, &str)] = &[
@@ -296,6 +298,8 @@ pub struct Vault {
     pub refresh_lock_seconds: u64,
     /// How many opened sessions are kept in memory.
     pub cache_entries: u64,
+    /// How long Valkey remembers when and why a session ended, for `doctor --why`. 0: it does not.
+    pub history_days: u64,
 }
 
 impl Default for Vault {
@@ -308,6 +312,7 @@ impl Default for Vault {
             cache_seconds: 10,
             refresh_lock_seconds: 10,
             cache_entries: 10_000,
+            history_days: 30,
         }
     }
 }

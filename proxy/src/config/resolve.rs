@@ -1,6 +1,6 @@
 //! Raw → [`Config`]: every value checked, every problem kept, none stops the others from being found.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use service::{Secret, config::Problems, telemetry::LogFormat};
 use url::Url;
@@ -318,9 +318,6 @@ fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
         let key = format!("oauth.allowed_redirect_uris[{index}]");
         allowed.extend(found.check(&key, RedirectPattern::parse(text)));
     }
-    if !(1..=3650).contains(&raw.refresh_token_days) {
-        found.say("oauth.refresh_token_days", "must be between 1 and 3650");
-    }
     let introspection_secret = found.one_secret(
         ("oauth.introspection_secret", raw.introspection_secret.as_ref()),
         ("oauth.introspection_secret_file", &raw.introspection_secret_file),
@@ -331,7 +328,7 @@ fn grants(raw: &raw::Oauth, found: &mut Found) -> OauthGrants {
     OauthGrants {
         allowed_redirect_uris: allowed,
         access_token: found.seconds("oauth.access_token_seconds", raw.access_token_seconds, 1, 86_400),
-        session: Duration::from_secs(raw.refresh_token_days.saturating_mul(86_400)),
+        session: found.days("oauth.refresh_token_days", raw.refresh_token_days, 1, 3650),
         remember_consent: raw.remember_consent,
         relax_resource: raw.relax_resource,
         introspection_secret,
@@ -375,8 +372,9 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         }
         (None, None) => (KeyRing::ephemeral(), true),
     };
-    let cache_entries = raw.cache_entries;
-    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries })
+    let (keys, cache_entries) = (Arc::new(keys), raw.cache_entries);
+    let history = found.days("vault.history_days", raw.history_days, 0, 365);
+    Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries, history })
 }
 
 fn log(raw: &raw::Log, found: &mut Found) -> Option<Log> {

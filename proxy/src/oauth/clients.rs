@@ -85,6 +85,12 @@ impl Client {
     }
 }
 
+/// What a registered client calls itself, by its record; none when it did not say.
+pub(crate) fn registered_name(record: &[u8]) -> Option<String> {
+    let client: Client = serde_json::from_slice(record).ok()?;
+    (!client.name.is_empty()).then_some(client.name)
+}
+
 impl OAuth {
     /// The client with this id, for whoever asks: the one place that knows where clients come from.
     pub(super) async fn client(

@@ -208,7 +208,7 @@ impl From<ProviderError> for OAuthError {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::Unavailable(source) => Self::unavailable("cognito_unavailable", source),
-            ProviderError::GrantRefused => Self::server_error("cognito_grant_refused", error),
+            ProviderError::GrantRefused { .. } => Self::server_error("cognito_grant_refused", error),
             ProviderError::Misconfigured { .. } => Self::server_error("cognito_misconfigured", error),
         }
     }

@@ -202,7 +202,9 @@ impl IdentityProvider for Cognito {
 /// What a failed request means. Only a clear `invalid_grant` is one: a body that cannot be read proves nothing.
 fn refused(error: RequestTokenError<NoAnswer, OAuthErrorResponse>) -> ProviderError {
     match error {
-        RequestTokenError::ServerResponse(answer) => oauth_error(answer.error().as_ref()),
+        RequestTokenError::ServerResponse(answer) => {
+            oauth_error(answer.error().as_ref(), answer.error_description().map(String::as_str))
+        }
         RequestTokenError::Request(no_answer) => ProviderError::Unavailable(Box::new(no_answer)),
         // Never with the body, which may hold tokens.
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
@@ -211,13 +213,26 @@ fn refused(error: RequestTokenError<NoAnswer, OAuthErrorResponse>) -> ProviderEr
     }
 }
 
-fn oauth_error(code: &str) -> ProviderError {
+fn oauth_error(code: &str, description: Option<&str>) -> ProviderError {
     match code {
-        "invalid_grant" => ProviderError::GrantRefused,
+        "invalid_grant" => ProviderError::GrantRefused { said: description.and_then(words) },
         "temporarily_unavailable" | "server_error" => ProviderError::Unavailable(Box::new(NoAnswer::Busy)),
         _ => {
             let code = code.chars().filter(char::is_ascii_graphic).take(64).collect();
             ProviderError::Misconfigured { code }
         }
     }
+}
+
+/// What of a description can go into a log: short words, and few of them, so that no token can be among them.
+fn words(description: &str) -> Option<String> {
+    let plain = description.replace(['+', '_'], " ");
+    let words: Vec<&str> = plain
+        .split_whitespace()
+        .filter(|word| {
+            word.len() <= 20 && word.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'.')
+        })
+        .take(16)
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }

@@ -69,6 +69,24 @@ pub fn session_of_subject(hash: &str) -> String {
     format!("subject:{hash}")
 }
 
+/// What is remembered of session `sid`: sealed, and kept for a while after its end.
+#[must_use]
+pub fn history(sid: &str) -> String {
+    format!("history:{sid}")
+}
+
+/// When and why session `sid` was ended before its time; sealed.
+#[must_use]
+pub fn ending(sid: &str) -> String {
+    format!("ending:{sid}")
+}
+
+/// The latest sessions of a person, by the keyed hash of their name; sealed.
+#[must_use]
+pub fn sessions_of(mac: &str) -> String {
+    format!("sessions-of:{mac}")
+}
+
 /// Uses of something that has a rate: what, and by whom.
 #[must_use]
 pub fn rate(what: &str, by: &str) -> String {

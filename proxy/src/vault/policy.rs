@@ -36,6 +36,8 @@ pub struct VaultPolicy {
     pub rest_for: Duration,
     /// How long a session lives whose code nobody redeems.
     pub pending_for: Duration,
+    /// How long it is remembered when and why a session ended; nothing: it is not.
+    pub remember_for: Duration,
     /// By what sessions can be found beside their ids.
     pub index: Index,
 }
@@ -56,6 +58,7 @@ impl Default for VaultPolicy {
             patience: Duration::from_secs(3),
             rest_for: Duration::from_secs(2),
             pending_for: Duration::from_secs(15 * 60),
+            remember_for: Duration::ZERO,
             index: Index::Nothing,
         }
     }

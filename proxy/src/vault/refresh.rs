@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use service::Secret;
 
+use super::history::Step;
 use super::record::{Record, Unverified};
 use super::seal::{Found, Replaced};
 use super::turn::{Turn, Waited};
@@ -256,12 +257,12 @@ impl Vault {
     /// token we held is spent by now.
     async fn ask(&self, found: Found, turn: &Turn) -> Result<Found, VaultError> {
         let Some(refresh) = found.record.session.tokens.refresh.clone() else {
-            return Err(self.over(&found, EndReason::NoRefreshToken).await);
+            return Err(self.over(&found, EndReason::NoRefreshToken, None).await);
         };
         let answer = tokio::time::timeout(self.policy.ask_for, self.provider.refresh(&refresh)).await;
         let TokenSet { access, id, refresh } = match answer {
             Ok(Ok(tokens)) => tokens,
-            Ok(Err(ProviderError::GrantRefused)) => return self.refused(found, turn).await,
+            Ok(Err(ProviderError::GrantRefused { said })) => return self.refused(found, turn, said).await,
             Ok(Err(error)) => return Err(VaultError::unavailable("cognito", error)),
             Err(_) => return Err(VaultError::unavailable("cognito", TooSlow)),
         };
@@ -307,7 +308,7 @@ impl Vault {
                 return Err(VaultError::unavailable("keys", TokenError::UnknownKey));
             }
             Err(TokenError::SubjectChanged) => {
-                return Err(self.over(&found, EndReason::SubjectChanged).await);
+                return Err(self.over(&found, EndReason::SubjectChanged, None).await);
             }
             Err(error) => return self.drop_unverified(found, error).await,
         };
@@ -331,6 +332,7 @@ impl Vault {
             // Refreshed by somebody else since; these tokens are not the ones that were verified here.
             return self.adopt(stored).await.map(Settled::Usable);
         }
+        self.history.note(&stored.record.session, Step::Refreshed, now).await;
         Ok(Settled::Usable(self.cache.insert(stored.record.session)))
     }
 
@@ -364,11 +366,11 @@ impl Vault {
     }
 
     /// Ends a session that cannot go on; says what to answer.
-    pub(super) async fn over(&self, found: &Found, reason: EndReason) -> VaultError {
+    pub(super) async fn over(&self, found: &Found, reason: EndReason, said: Option<String>) -> VaultError {
         let session = &found.record.session;
         match self.records.delete(found).await {
             Ok(true) => {
-                self.forget(&session.sid, reason).await;
+                self.ended(&session.sid, Some(session), reason, said).await;
                 if reason == EndReason::SubjectChanged {
                     self.revoke(session.tokens.refresh.clone());
                 }

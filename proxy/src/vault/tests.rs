@@ -8,6 +8,7 @@ use crate::store::names;
 
 mod failures;
 mod flaky;
+mod history;
 mod index;
 mod outages;
 mod world;

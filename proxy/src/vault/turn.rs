@@ -92,7 +92,12 @@ impl Vault {
     ///
     /// That replica replaces the record although its turn is over, for nobody else has refreshed it; if the session has
     /// ended nevertheless, it revokes what it has.
-    pub(super) async fn refused(&self, mut found: Found, turn: &Turn) -> Result<Found, VaultError> {
+    pub(super) async fn refused(
+        &self,
+        mut found: Found,
+        turn: &Turn,
+        said: Option<String>,
+    ) -> Result<Found, VaultError> {
         let sid = found.record.session.sid.clone();
         tracing::info!(%sid, "cognito refused a refresh token: another replica may have the next one, waiting for it");
         for _ in 0..LOOKS {
@@ -108,7 +113,7 @@ impl Vault {
             // At most sealed anew.
             found = now;
         }
-        Err(self.over(&found, EndReason::GrantRefused).await)
+        Err(self.over(&found, EndReason::GrantRefused, said).await)
     }
 
     /// Lets a turn last longer; says whether it was still ours.

@@ -73,7 +73,8 @@ fn redeem(world: &mut World, call: &Call) -> Result<Answer, Answer> {
     let origin_jti = code.grant.origin_jti.clone();
     world.grants.insert(origin_jti.clone(), code.grant);
     let refresh_token = world.new_refresh_token(&origin_jti);
-    Ok(tokens(world, minted, true, Some(&refresh_token)))
+    let shown = (!world.behaviour.sign_in_omits_refresh_token).then_some(refresh_token.as_str());
+    Ok(tokens(world, minted, true, shown))
 }
 
 /// Checked only if a challenge was sent with the authorization request: PKCE is optional at Cognito.

@@ -32,6 +32,8 @@ pub struct Behaviour {
     pub reuse_ends_sign_in: bool,
     /// Whether token revocation is on; off, there is no `origin_jti` or `jti` and revoking is refused.
     pub revocation: bool,
+    /// Signing in gives no refresh token.
+    pub sign_in_omits_refresh_token: bool,
     /// Refreshes return no ID token.
     pub refresh_omits_id_token: bool,
     /// Refreshes return no refresh token although rotation is on.
@@ -53,6 +55,7 @@ impl Default for Behaviour {
             rotation: None,
             reuse_ends_sign_in: false,
             revocation: true,
+            sign_in_omits_refresh_token: false,
             refresh_omits_id_token: false,
             refresh_omits_refresh_token: false,
             refresh_omits_nonce: false,

@@ -9,6 +9,7 @@
     reason = "a test that fails says so by panicking, also in the functions beside the tests"
 )]
 
+mod adapter_doctor;
 mod advisories;
 mod api_key;
 mod attacks;
@@ -36,6 +37,7 @@ mod oauth_attacks;
 mod openapi;
 mod plane_credentials;
 mod project_tools;
+mod reload;
 mod replicas;
 mod sign_in;
 mod store_outages;
@@ -47,4 +49,5 @@ mod tokens;
 mod tool_policy;
 mod upstreams;
 mod visibility;
+mod why;
 mod work_items;

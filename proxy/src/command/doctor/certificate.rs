@@ -13,8 +13,8 @@ use service::Clock;
 use url::{Host, Url};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::finding::{Finding, Trial, causes};
 use crate::config::Config;
+use service::probe::{Finding, Trial, causes};
 
 /// How near the end is worth a warning: what renews by itself does so a month before, as a rule.
 const SOON_DAYS: i64 = 14;

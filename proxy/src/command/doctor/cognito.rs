@@ -7,20 +7,17 @@ use serde_json::Value;
 use service::{Clock, Secret};
 use url::Url;
 
-use super::finding::{Finding, Trial, causes, printable};
-use super::request::{self, Answer, NoAnswer};
 use crate::{
     config::{self, Config},
     edge,
     provider::{IdentityProvider, ProviderError, SignIn},
 };
+use service::probe::{self, Answer, Finding, NoAnswer, Trial, causes, clock_finding, printable};
 
 /// Where the fault is when nothing answers.
 const UNREACHABLE: &str = "Check the name, DNS, the rules for outgoing connections, and cognito.ca_file or HTTPS_PROXY where one is needed.";
 /// The S256 challenge of RFC 7636 appendix B. Its code never comes, so nobody can use that it is known.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-/// The time in a `Date` header has whole seconds, and an answer takes a while.
-const UNCERTAIN_SECONDS: i64 = 2;
 
 /// One look at Cognito.
 struct Look<'a> {
@@ -36,7 +33,7 @@ struct Look<'a> {
 pub(super) async fn probe(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Finding> {
     let settings = &config.cognito;
     let client = edge::http_client(settings).map_err(|error| causes(&error));
-    let http = match client.and_then(|builder| request::client(builder, None, settings.timeout)) {
+    let http = match client.and_then(|builder| probe::client(builder, None, settings.timeout)) {
         Ok(http) => http,
         Err(said) => {
             let trial = Trial::new("discovery", "set up a client for Cognito");
@@ -72,7 +69,7 @@ pub(super) async fn probe(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Findin
 
 impl Look<'_> {
     async fn get(&mut self, url: Url) -> Result<Answer, NoAnswer> {
-        let answer = request::get(&self.http, url, self.clock.as_ref()).await?;
+        let answer = probe::get(&self.http, url, self.clock.as_ref()).await?;
         if let Some(ahead) = answer.ahead
             && self.ahead.is_none_or(|known| ahead.abs() < known.abs())
         {
@@ -233,7 +230,7 @@ impl Look<'_> {
     async fn secret(&self, trial: Trial, provider: &dyn IdentityProvider) -> Finding {
         let (code, verifier) = (Secret::new("doctor"), Secret::new("d".repeat(43)));
         match provider.exchange(&code, &verifier).await {
-            Err(ProviderError::GrantRefused) => trial.ok(match self.settings.client_secret {
+            Err(ProviderError::GrantRefused { .. }) => trial.ok(match self.settings.client_secret {
                 Some(_) => "Cognito refused the code, and so took the client secret",
                 None => "Cognito refused the code, and so took the client without a secret",
             }),
@@ -257,21 +254,7 @@ impl Look<'_> {
 
     fn time(&self) -> Finding {
         let trial = Trial::new("clock", "compared the time in Cognito's answers with ours");
-        let Some(ahead) = self.ahead else { return trial.skip("no answer told the time") };
-        let leeway = i64::try_from(self.settings.clock_leeway.as_secs()).unwrap_or(i64::MAX);
-        let apart = ahead.abs();
-        let word = if ahead < 0 { "ahead" } else { "behind" };
-        let means =
-            format!("our clock is {apart} s {word}; {leeway} s are taken (cognito.clock_leeway_seconds)");
-        let advice =
-            "Set the clock of this machine by NTP: beyond that, good tokens look expired or not yet valid.";
-        if apart > leeway.max(UNCERTAIN_SECONDS) {
-            trial.fail(means, advice)
-        } else if apart > (leeway / 2).max(UNCERTAIN_SECONDS) {
-            trial.warn(means, advice)
-        } else {
-            trial.ok(means)
-        }
+        clock_finding(trial, self.ahead, self.settings.clock_leeway, "cognito.clock_leeway_seconds")
     }
 }
 

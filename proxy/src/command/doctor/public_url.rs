@@ -8,9 +8,8 @@ use service::Clock;
 use url::Url;
 
 use super::certificate::{Life, life};
-use super::finding::{Finding, Trial, printable};
-use super::request::{self, Answer, NoAnswer};
 use crate::config::{Config, RouteKind};
+use service::probe::{self, Answer, Finding, NoAnswer, Trial, printable};
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -28,7 +27,7 @@ pub(super) async fn probe(
 ) -> Finding {
     let origin = &config.server.public_url;
     let trial = Trial::new("public-url", format!("read /healthz and the well-known documents at {origin}"));
-    let http = match request::client(Client::builder(), ca_file, LIMIT) {
+    let http = match probe::client(Client::builder(), ca_file, LIMIT) {
         Ok(http) => http,
         Err(said) => return trial.fail(said, "Check --ca-file."),
     };
@@ -106,5 +105,5 @@ async fn fault(
 async fn get(http: &Client, origin: &str, path: &str, clock: &dyn Clock) -> Result<Answer, NoAnswer> {
     let url = Url::parse(&format!("{origin}{path}"));
     let url = url.map_err(|error| NoAnswer { said: error.to_string(), by_certificate: false })?;
-    request::get(http, url, clock).await
+    probe::get(http, url, clock).await
 }

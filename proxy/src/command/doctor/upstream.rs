@@ -3,9 +3,8 @@
 use service::SystemClock;
 use url::Url;
 
-use super::finding::{Finding, Trial};
-use super::request::{self, NoAnswer};
 use crate::config::{Config, RouteKind};
+use service::probe::{self, Finding, NoAnswer, Trial};
 
 /// Every upstream, each once.
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
@@ -38,11 +37,11 @@ async fn one(config: &Config, url: Url, is_adapter: bool) -> Finding {
     // As the proxy does, which goes to upstreams directly.
     let builder = reqwest::Client::builder().no_proxy().connect_timeout(settings.connect_timeout);
     let limit = settings.connect_timeout * 2;
-    let http = match request::client(builder, settings.ca_file.as_deref(), limit) {
+    let http = match probe::client(builder, settings.ca_file.as_deref(), limit) {
         Ok(http) => http,
         Err(said) => return trial.fail(said, "Check upstream.ca_file."),
     };
-    match request::get(&http, url, &SystemClock).await {
+    match probe::get(&http, url, &SystemClock).await {
         Ok(answer) if answer.status == 200 => trial.ok("it answers"),
         Ok(answer) if is_adapter || answer.status >= 500 => trial.warn(
             format!("it answers with status {}", answer.status),

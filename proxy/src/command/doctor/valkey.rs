@@ -8,13 +8,13 @@ use futures_util::{StreamExt, stream::BoxStream};
 use tokio::net::TcpStream;
 use url::Url;
 
-use super::finding::{Finding, Trial, causes};
 use crate::{
     command::keys_status::KeysStatus,
     config::{self, Config},
     edge,
     store::{Store, StoreDown, valkey::Valkey},
 };
+use service::probe::{Finding, Trial, causes};
 
 /// How long the record that is written may stay, should the doctor be killed.
 const BRIEF: Duration = Duration::from_secs(10);

@@ -188,12 +188,12 @@ impl FakeCognito {
         let Some(generations) = rotating.as_mut() else { return Ok(None) };
         let mut parts = token.split(':').map(str::parse);
         let (Some(Ok(sign_in)), Some(Ok(used))) = (parts.next(), parts.next()) else {
-            return Err(ProviderError::GrantRefused);
+            return Err(ProviderError::GrantRefused { said: None });
         };
         let sign_in: u64 = sign_in;
         let newest = generations.get_mut(usize::try_from(sign_in).unwrap()).unwrap();
         if *newest != used {
-            return Err(ProviderError::GrantRefused);
+            return Err(ProviderError::GrantRefused { said: None });
         }
         *newest += 1;
         Ok(Some(Secret::new(format!("{sign_in}:{newest}:{user}"))))
@@ -247,13 +247,15 @@ impl IdentityProvider for FakeCognito {
     async fn exchange(&self, code: &Secret, code_verifier: &Secret) -> Result<TokenSet, ProviderError> {
         let nonce = self.asked.lock().unwrap().get(&fingerprint(code_verifier.expose())).cloned();
         let user = code.expose().strip_prefix("cognito-code").map(|user| user.trim_start_matches(':'));
-        let (Some(nonce), Some(user)) = (nonce, user) else { return Err(ProviderError::GrantRefused) };
+        let (Some(nonce), Some(user)) = (nonce, user) else {
+            return Err(ProviderError::GrantRefused { said: None });
+        };
         let user = if user.is_empty() { "alice" } else { user };
         self.exchanged.fetch_add(1, Ordering::SeqCst);
         match self.mood() {
             Mood::Well => Ok(self.tokens(user, &nonce)),
             Mood::Down => Err(ProviderError::Unavailable("down".into())),
-            Mood::Refusing => Err(ProviderError::GrantRefused),
+            Mood::Refusing => Err(ProviderError::GrantRefused { said: None }),
             Mood::WithoutIdToken => Ok(TokenSet { id: None, ..self.tokens(user, &nonce) }),
             Mood::WithOtherNonce => Ok(self.tokens(user, "other")),
         }
@@ -263,7 +265,7 @@ impl IdentityProvider for FakeCognito {
         let user = refresh_token.expose().rsplit(':').next().unwrap_or_default();
         match self.mood() {
             Mood::Down => Err(ProviderError::Unavailable("down".into())),
-            Mood::Refusing => Err(ProviderError::GrantRefused),
+            Mood::Refusing => Err(ProviderError::GrantRefused { said: None }),
             _ => {
                 let refresh = self.next_refresh_token(refresh_token.expose(), user)?;
                 Ok(TokenSet { refresh, ..self.tokens_of(user, "") })

@@ -29,7 +29,7 @@ pub(super) async fn revoke(settings: &Settings, endpoint: &Url, token: &Secret) 
         return Ok(());
     }
     match serde_json::from_slice::<Refusal>(answer.body()) {
-        Ok(refusal) => Err(oauth_error(&refusal.error)),
+        Ok(refusal) => Err(oauth_error(&refusal.error, None)),
         Err(_) => Err(ProviderError::Unavailable(Box::new(NoAnswer::Unreadable))),
     }
 }

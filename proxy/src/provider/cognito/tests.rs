@@ -120,7 +120,7 @@ fn secret(text: &str) -> Secret {
 
 fn kind(error: &ProviderError) -> &'static str {
     match error {
-        ProviderError::GrantRefused => "refused",
+        ProviderError::GrantRefused { .. } => "refused",
         ProviderError::Misconfigured { .. } => "misconfigured",
         ProviderError::Unavailable(_) => "unavailable",
     }

@@ -139,7 +139,7 @@ impl IdentityProvider for FakeCognito {
         }
         if mood == Mood::Refusing || *self.good.lock().unwrap() != refresh_token.expose() {
             self.refused.fetch_add(1, Ordering::SeqCst);
-            return Err(ProviderError::GrantRefused);
+            return Err(ProviderError::GrantRefused { said: None });
         }
         let refresh = (mood == Mood::Rotating).then(|| format!("refresh-{count}"));
         if let Some(new) = &refresh {

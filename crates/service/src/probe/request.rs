@@ -2,44 +2,46 @@
 
 use std::{error::Error, fs, io, path::Path, time::Duration};
 
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, tls::TlsInfo};
+use http::HeaderMap;
+use reqwest::{Certificate, Client, ClientBuilder, RequestBuilder, Response, redirect, tls::TlsInfo};
 use serde_json::Value;
-use service::Clock;
 use url::Url;
 
-use super::finding::causes;
+use super::causes;
+use crate::Clock;
 
 /// Largest answer that is read.
 const MAX_BODY: usize = 512 * 1024;
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
     /// Where a redirect leads.
-    pub(super) location: Option<Url>,
+    pub location: Option<Url>,
     /// The certificate of a TLS connection, DER, where the client keeps it.
-    pub(super) certificate: Option<Vec<u8>>,
+    pub certificate: Option<Vec<u8>>,
     /// How many seconds the server's clock is ahead of ours.
-    pub(super) ahead: Option<i64>,
+    pub ahead: Option<i64>,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) struct NoAnswer {
+pub struct NoAnswer {
     /// In words, without the URL.
-    pub(super) said: String,
+    pub said: String,
     /// Whether it is the certificate that was not taken.
-    pub(super) by_certificate: bool,
+    pub by_certificate: bool,
 }
 
 /// A client as probes use it, which trusts the authorities in `ca_file`, or the system's.
-pub(super) fn client(
-    builder: ClientBuilder,
-    ca_file: Option<&Path>,
-    limit: Duration,
-) -> Result<Client, String> {
+///
+/// # Errors
+/// When the file is of no use, in words.
+pub fn client(builder: ClientBuilder, ca_file: Option<&Path>, limit: Duration) -> Result<Client, String> {
     let builder = match ca_file {
         None => builder,
         Some(path) => {
@@ -53,15 +55,26 @@ pub(super) fn client(
 }
 
 /// Asks for `url`.
-pub(super) async fn get(http: &Client, url: Url, clock: &dyn Clock) -> Result<Answer, NoAnswer> {
+///
+/// # Errors
+/// When no whole answer comes.
+pub async fn get(http: &Client, url: Url, clock: &dyn Clock) -> Result<Answer, NoAnswer> {
+    ask(http.get(url), clock).await
+}
+
+/// Sends a request.
+///
+/// # Errors
+/// When no whole answer comes.
+pub async fn ask(request: RequestBuilder, clock: &dyn Clock) -> Result<Answer, NoAnswer> {
     let before = clock.unix();
-    let mut response = http.get(url).send().await.map_err(no_answer)?;
+    let mut response = request.send().await.map_err(no_answer)?;
     let midway = i64::try_from(before.midpoint(clock.unix())).unwrap_or(i64::MAX);
     let header = |name| response.headers().get(name)?.to_str().ok();
     let ahead = header("date").and_then(seconds).map(|theirs| theirs - midway);
     let location = header("location").and_then(|to| response.url().join(to).ok());
     let certificate = peer_certificate(&response);
-    let status = response.status().as_u16();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(no_answer)? {
         if body.len() + chunk.len() > MAX_BODY {
@@ -69,12 +82,27 @@ pub(super) async fn get(http: &Client, url: Url, clock: &dyn Clock) -> Result<An
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, location, certificate, ahead, body })
+    Ok(Answer { status, location, certificate, ahead, headers, body })
 }
 
 impl Answer {
+    /// What came.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The JSON of a good answer.
-    pub(super) fn json(&self) -> Result<Value, String> {
+    ///
+    /// # Errors
+    /// What it is instead, in words.
+    pub fn json(&self) -> Result<Value, String> {
         if self.status != 200 {
             return Err(format!("answered with status {}", self.status));
         }
