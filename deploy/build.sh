@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds static binaries for this machine's processor, the same bytes wherever the sources lie. Arguments go to cargo:
-#   deploy/build.sh -p mcp-edge-proxy -p plane-mcp-adapter --bins
-# They land in <target directory>/<processor>-unknown-linux-musl/release. The images' Dockerfiles run this. Needed are
-# cargo-auditable, the Rust target, and musl-gcc for the C in some crates (Debian: musl-tools).
+# Builds static binaries for this machine's processor, the same bytes wherever the sources lie: both programs as they are in the
+# images, or whatever the arguments, which go to cargo, name. They land in
+# <target directory>/<processor>-unknown-linux-musl/release. The Dockerfiles run this. Needed are cargo-auditable, the Rust target, and musl-gcc for the C in some crates (Debian: musl-tools).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+[ $# -gt 0 ] || set -- -p mcp-edge-proxy -p plane-mcp-adapter --features mcp-edge-proxy/otlp,plane-mcp-adapter/otlp --bins
 TARGET="$(uname -m)-unknown-linux-musl"
 HOME_OF_CARGO="${CARGO_HOME:-$HOME/.cargo}"
 # What depends on the time takes the last commit's, and without a repository a fixed one.

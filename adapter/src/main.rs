@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use adapter::config::Config;
-use adapter::reload::Reload;
-use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
+use adapter::{Arguments, Command, doctor, failure_text, serve};
 use clap::Parser;
-use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, admin::healthcheck, reload::Source, telemetry};
+use service::{EXIT_BAD_CONFIG, admin::healthcheck, reload::Source};
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
@@ -44,16 +42,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = telemetry::init(config.log.format, &config.log.filter)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let shutdown = Shutdown::on_signals()?;
-        let reload = Reload::new(source, &config, filter)?;
-        let listeners = Listeners::bind(&config.server).await?;
-        run(config, listeners, Arc::new(SystemClock), shutdown, Some(reload)).await?;
-        Ok(())
-    })
 }

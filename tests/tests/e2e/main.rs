@@ -18,3 +18,4 @@ mod replicas;
 mod rolling;
 mod rollout;
 mod same_user;
+mod traces;
