@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds static binaries for this machine's processor, the same bytes wherever the sources lie: both programs as they are in the
 # images, or whatever the arguments, which go to cargo, name. They land in
-# <target directory>/<processor>-unknown-linux-musl/release. The Dockerfiles run this. Needed are cargo-auditable, the Rust target, and musl-gcc for the C in some crates (Debian: musl-tools).
+# <target directory>/<processor>-unknown-linux-musl/release. The Dockerfiles run this. Needed are cargo-auditable, the Rust
+# target, and musl-gcc for the C in some crates (Debian: musl-tools).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
