@@ -42,6 +42,8 @@ pub struct World {
     nginx: (Process, SocketAddr),
     id_token: String,
     sessions: Vec<SignedIn>,
+    /// Signed in for the other route: a token is good for one.
+    streaming: SignedIn,
     _kept: (Process, Scratch),
 }
 
@@ -71,8 +73,9 @@ impl World {
         for _ in 0..FEWER {
             sessions.push(stack.sign_in_at("/bench/mcp", "alice").await?);
         }
+        let streaming = stack.sign_in_at("/bench/sse", "alice").await?;
         let _kept = (upstream_process, scratch);
-        Ok(Self { stack, upstream, oauth2_proxy, traefik, nginx, id_token, sessions, _kept })
+        Ok(Self { stack, upstream, oauth2_proxy, traefik, nginx, id_token, sessions, streaming, _kept })
     }
 
     /// The scenarios.
@@ -101,7 +104,10 @@ impl World {
         Ok((Programs::new(vec![program.process().id()]), place, host))
     }
 
-    fn bearer(&self) -> Outcome<&str> {
+    fn bearer(&self, path: &str) -> Outcome<&str> {
+        if path.ends_with("/sse") {
+            return Ok(&self.streaming.tokens.access);
+        }
         let session = self.sessions.first().ok_or_else(|| Trouble::new("nobody is signed in"))?;
         Ok(&session.tokens.access)
     }
@@ -109,7 +115,7 @@ impl World {
     /// Everybody who can stand before the upstream, and nobody.
     fn before_the_upstream(&mut self, path: &str) -> Outcome<Vec<Contestant>> {
         let (edge, place, host) = self.edge()?;
-        let ours = self.bearer()?.to_owned();
+        let ours = self.bearer(path)?.to_owned();
         let pem = self.stack.authority.pem();
         let traefik = Programs::new(vec![self.traefik.process.id(), self.oauth2_proxy.process.id()]);
         let calls = |host: &str, bearer: &str| tool_calls(CONNECTIONS, (host, path), "get_me", bearer);
@@ -141,7 +147,7 @@ impl World {
         let asked = self.stack.proxy()?.program.listener("forward_auth");
         let address = asked.ok_or_else(|| Trouble::new("no ForwardAuth listener"))?;
         let peer = self.oauth2_proxy.url().trim_start_matches("http://").parse();
-        let ours = forward_auth(CONNECTIONS, "/forward-auth", &host, self.bearer()?)?;
+        let ours = forward_auth(CONNECTIONS, "/forward-auth", &host, self.bearer("/bench/mcp")?)?;
         let theirs = forward_auth(CONNECTIONS, "/oauth2/auth", "localhost", &self.id_token)?;
         let contestants = vec![
             Contestant { name: EDGE, place: Place { address, tls: None }, askers: ours, programs: edge },
@@ -203,10 +209,10 @@ async fn start_stack(upstream: SocketAddr) -> Outcome<Stack> {
         .proxy_setting("limits.registrations_per_minute", 0)
         .proxy_setting("forward_auth.listen", format!("127.0.0.1:{}", free_port()?))
         .proxy_setting("forward_auth.trusted_proxies", vec!["127.0.0.1"])
-        .proxy_setting("log.filter", "warn")
-        .adapter_setting("log.filter", "warn")
+        .proxy_setting("log.filter", "warn,proxy::edge=info")
+        .adapter_setting("log.filter", "warn,adapter::run=info")
         .adapter_setting("server.threads", i64::from(THREADS))
-        .adapter_setting("plane.requests_per_minute", 1_000_000);
+        .adapter_setting("plane.requests_per_minute", 100_000);
     builder.start().await
 }
 
