@@ -15,6 +15,7 @@ use cognito::{ClientId, KeySource};
 use service::config::{Layers, Problem, Problems, load};
 use service::reload::Source;
 use service::telemetry::LogFormat;
+use toml::Table;
 use url::Url;
 
 pub use trust::{Trust, http_client};
@@ -55,6 +56,34 @@ pub struct Config {
     pub log: Log,
     /// What is in effect, defaults included, as TOML. Holds no secret, because the adapter has none.
     pub effective: String,
+    /// The same, as it is written.
+    pub written: Written,
+}
+
+/// A configuration as it is written, every default visible.
+#[derive(Clone, Debug)]
+pub struct Written(Raw);
+
+impl Written {
+    /// The settings that can change while the adapter runs.
+    pub const LIVE: &'static [&'static str] = raw::LIVE;
+
+    /// Settings that name a file whose content counts too.
+    pub const FILES: &'static [&'static str] = raw::FILES;
+
+    /// As a table, to be compared.
+    ///
+    /// # Errors
+    /// When a value has no form in TOML.
+    pub fn table(&self) -> Result<Table, toml::ser::Error> {
+        Table::try_from(&self.0)
+    }
+
+    /// This one, with the live settings of `new`.
+    #[must_use]
+    pub fn with_live(&self, new: &Self) -> Self {
+        Self(raw::with_live(&self.0, &new.0))
+    }
 }
 
 /// Listeners and what may reach them.
@@ -159,7 +188,19 @@ impl Config {
     /// Every problem there is, each naming its key.
     pub fn load(file: Option<(PathBuf, String)>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
         let layers = Layers { prefix: "ADAPTER", file, env, aliases: ALIASES };
-        let (raw, mut problems) = load::<Raw>(&layers);
+        let (raw, problems) = load::<Raw>(&layers);
+        Self::resolved(raw, problems)
+    }
+
+    /// Resolves what is written.
+    ///
+    /// # Errors
+    /// Every problem there is, each naming its key.
+    pub fn of(written: Written) -> Result<Self, Problems> {
+        Self::resolved(written.0, Problems::default())
+    }
+
+    fn resolved(raw: Raw, mut problems: Problems) -> Result<Self, Problems> {
         match resolve::resolve(raw, &mut problems) {
             Some(config) if problems.is_empty() => Ok(config),
             _ => Err(problems),

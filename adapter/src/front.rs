@@ -22,11 +22,9 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use service::serve::{Body, Handler, Peer};
 
 use crate::caller::Caller;
-use crate::config;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::policy::Policy;
-use crate::reload::Live;
+use crate::reload::{Live, Rules};
 use crate::server::{Session, Toolbox};
 use envelope::Envelope;
 
@@ -40,10 +38,8 @@ const REQUEST_ID_BYTES: usize = 128;
 /// What all threads share.
 #[derive(Debug)]
 pub struct Settings {
-    /// `[server]`
-    pub server: config::Server,
-    /// `[mcp]`
-    pub mcp: config::Mcp,
+    /// The endpoint's path.
+    pub path: String,
     /// Verifies ID tokens.
     pub verifier: Verifier,
     /// Counters.
@@ -103,7 +99,6 @@ impl Front {
         let protocol = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
-            .with_max_request_body_bytes(settings.mcp.body_bytes)
             // Checked here, with an answer that names the reason.
             .disable_allowed_hosts();
         Self { settings, live, toolbox, sessions: Arc::new(NeverSessionManager::default()), protocol }
@@ -118,14 +113,13 @@ impl Front {
         if request.uri().path() == "/healthz" {
             return Ok(respond::healthy());
         }
-        let server = &self.settings.server;
-        server.allowed_hosts.check(request.uri(), request.headers())?;
-        server.allowed_origins.check(request.headers())?;
-        if request.uri().path() != self.settings.mcp.path {
-            return Err(Refusal::NotFound);
-        }
         // Once: a reload in the middle of a request changes nothing for it.
         let rules = self.live.now();
+        rules.hosts.check(request.uri(), request.headers())?;
+        rules.origins.check(request.headers())?;
+        if request.uri().path() != self.settings.path {
+            return Err(Refusal::NotFound);
+        }
         if !rules.enabled {
             return Err(Refusal::Disabled);
         }
@@ -137,13 +131,13 @@ impl Front {
         }
         check_headers(request.headers())?;
         let (parts, body) = request.into_parts();
-        let body = receive(body, self.settings.mcp.body_bytes).await?;
+        let body = receive(body, rules.body_bytes).await?;
         notes.envelope = Envelope::read(&body)?;
         if let Some(wrong) = notes.envelope.fault {
             return Err(Refusal::InvalidRequest(wrong));
         }
         check_version(&parts.headers, &notes.envelope)?;
-        self.call(parts.headers, body, caller, rules.policy.clone()).await
+        self.call(parts.headers, body, caller, &rules).await
     }
 
     /// Gives the message to rmcp. The handler is made for this caller, so no tool can run without one.
@@ -152,13 +146,13 @@ impl Front {
         headers: HeaderMap,
         body: Bytes,
         caller: Caller,
-        policy: Arc<Policy>,
+        rules: &Rules,
     ) -> Result<Response<Body>, Refusal> {
-        let session = Session::new(self.toolbox.clone(), policy, Arc::new(caller));
+        let session = Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller));
         let service = StreamableHttpService::new(
             move || Ok(session.clone()),
             self.sessions.clone(),
-            self.protocol.clone(),
+            self.protocol.clone().with_max_request_body_bytes(rules.body_bytes),
         );
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

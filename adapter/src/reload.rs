@@ -1,17 +1,18 @@
-//! What can change while we run: the master switch, what may be shown, the requests a caller may cause, the log filter.
-//! `service::reload` reads and checks the file again; this says what the configuration is, and takes what can change.
+//! What can change while we run (`config::raw::live`). `service::reload` reads and checks the files again; this says what the
+//! configuration is, makes of it what requests go by, and puts that in place.
 
 use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use service::Shutdown;
-use service::config::Problems;
+use service::config::{Problem, Problems};
 use service::reload::{Reloadable, Source};
 use service::telemetry::FilterHandle;
 use toml::Table;
 
-use crate::config::Config;
+use crate::config::{Config, Written};
+use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::metrics::Metrics;
 use crate::plane::Memory;
 use crate::policy::Policy;
@@ -23,6 +24,12 @@ pub struct Rules {
     pub enabled: bool,
     /// What may be shown.
     pub policy: Arc<Policy>,
+    /// `Host` values served, beside loopback.
+    pub hosts: AllowedHosts,
+    /// `Origin` values served; a request without one is not a browser's.
+    pub origins: AllowedOrigins,
+    /// Longest request body.
+    pub body_bytes: usize,
 }
 
 /// The rules in force, replaced whole.
@@ -33,14 +40,20 @@ pub struct Live(ArcSwap<Rules>);
 #[derive(Debug)]
 pub struct Reload {
     watch: service::reload::Reload,
-    running: Table,
+    running: Written,
     filter: FilterHandle,
 }
 
 impl Rules {
     /// What a configuration says.
     pub fn of(config: &Config) -> Self {
-        Self { enabled: config.mcp.enabled, policy: Arc::new(config.policy.clone()) }
+        Self {
+            enabled: config.mcp.enabled,
+            policy: Arc::new(config.policy.clone()),
+            hosts: config.server.allowed_hosts.clone(),
+            origins: config.server.allowed_origins.clone(),
+            body_bytes: config.mcp.body_bytes,
+        }
     }
 }
 
@@ -66,7 +79,7 @@ impl Reload {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(source: Source, running: &Config, filter: FilterHandle) -> io::Result<Self> {
-        let running = running.effective.parse().map_err(io::Error::other)?;
+        let running = running.written.clone();
         Ok(Self { watch: service::reload::Reload::new(source)?, running, filter })
     }
 
@@ -78,12 +91,20 @@ impl Reload {
         shutdown: Shutdown,
     ) {
         let Self { watch, running, filter } = self;
-        watch.watch(Program { live, memory, metrics, filter }, running, shutdown).await;
+        match running.table() {
+            Ok(table) => {
+                let program = Program { running, live, memory, metrics, filter };
+                watch.watch(program, table, shutdown).await;
+            }
+            Err(error) => tracing::error!(%error, "the configuration cannot be reloaded"),
+        }
     }
 }
 
 /// What of the running adapter can change.
 struct Program {
+    /// As written, with every live setting that was taken since the start.
+    running: Written,
     live: Arc<Live>,
     memory: Arc<Memory>,
     metrics: Metrics,
@@ -91,30 +112,26 @@ struct Program {
 }
 
 impl Reloadable for Program {
-    type Config = Config;
+    type Config = Written;
+    type Prepared = Box<Config>;
 
-    const LIVE: &'static [&'static str] = &[
-        "log.filter",
-        "mcp.enabled",
-        "plane.projects",
-        "plane.requests_per_minute",
-        "plane.workspaces",
-        "tools.allow",
-    ];
+    const LIVE: &'static [&'static str] = Written::LIVE;
+    const FILES: &'static [&'static str] = Written::FILES;
 
-    fn load(&self, source: &Source) -> Result<(Table, Config), Problems> {
-        let config = Config::read(source)?;
-        match config.effective.parse() {
-            Ok(written) => Ok((written, config)),
-            Err(error) => {
-                let mut problems = Problems::default();
-                problems.push("config", format!("cannot be shown: {error}"));
-                Err(problems)
-            }
-        }
+    fn load(&self, source: &Source) -> Result<(Table, Written), Problems> {
+        let written = Config::read(source)?.written;
+        let message = |error| format!("cannot be shown: {error}");
+        let table = written.table();
+        let table = table.map_err(|error| Problem { key: "config".to_owned(), message: message(error) })?;
+        Ok((table, written))
     }
 
-    fn take(&mut self, config: Config) {
+    fn prepare(&self, new: Written, _: &[&str]) -> Result<Box<Config>, Problems> {
+        // What waits for a restart stays as it is, so that nothing is made of an old and a new half of two settings.
+        Config::of(self.running.with_live(&new)).map(Box::new).map_err(Problems::as_long_as_others_wait)
+    }
+
+    fn take(&mut self, config: Box<Config>) {
         let rules = Rules::of(&config);
         let enabled = rules.enabled;
         let before = self.live.0.swap(Arc::new(rules));
@@ -126,6 +143,7 @@ impl Reloadable for Program {
         if let Err(error) = self.filter.set(&config.log.filter) {
             tracing::error!(%error, "log filter not changed");
         }
+        self.running = config.written;
     }
 
     fn attempted(&self, outcome: &'static str) {

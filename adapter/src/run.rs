@@ -85,8 +85,7 @@ pub async fn run(
     let verifier =
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
     let limits = Limits { drain: config.server.drain, ..Limits::default() };
-    let settings =
-        Arc::new(Settings { server: config.server, mcp: config.mcp, verifier, metrics: metrics.clone() });
+    let settings = Arc::new(Settings { path: config.mcp.path, verifier, metrics: metrics.clone() });
 
     let memory = Arc::new(Memory::new(config.plane.requests_per_minute));
     if let Some(reload) = reload {

@@ -34,7 +34,7 @@ const OUR_KID: &str = "KID";
 pub fn access_token(input: &[u8]) {
     thread_local!(static OURS: (AccessTokens, String, hmac::Key) = {
         let keys = Arc::new(KeyRing::ephemeral());
-        let (id, key) = keys.signing_keys().next().map(|(id, key)| (id.to_owned(), key)).unwrap();
+        let (id, key) = keys.signing_keys().remove(0);
         let tokens = AccessTokens::new(ISSUER, Arc::clone(&keys), Arc::new(ManualClock::at(NOW)));
         (tokens, id, hmac::Key::new(hmac::HMAC_SHA256, &key))
     });

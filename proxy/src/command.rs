@@ -76,7 +76,7 @@ pub fn serve(source: Source) -> ExitCode {
     };
     let outcome = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
-        edge::run(config, Reload::new(source, &raw, filter)?, shutdown).await.map_err(std::io::Error::from)
+        edge::run(config, Reload::new(source, raw, filter)?, shutdown).await.map_err(std::io::Error::from)
     });
     match outcome {
         Ok(drained) => {

@@ -1,7 +1,7 @@
 //! The configuration: as written ([`raw`]) → resolved ([`Config`], which only valid values can be in). Every problem is
 //! found before anything is bound, and all are reported at once.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use service::{Secret, telemetry::LogFormat};
 use url::Url;
@@ -61,7 +61,7 @@ pub struct Config {
 }
 
 /// Where we listen and what we are called.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Server {
     /// The origin clients use and the OAuth issuer: scheme, host, port; no trailing slash.
     pub public_url: String,
@@ -159,7 +159,7 @@ pub struct Cognito {
 }
 
 /// What we grant to clients.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OauthGrants {
     /// Redirect URIs allowed beside loopback ones and those of the known clients.
     pub allowed_redirect_uris: Vec<RedirectPattern>,
@@ -179,7 +179,7 @@ pub struct OauthGrants {
 #[derive(Debug)]
 pub struct Vault {
     /// The master keys.
-    pub keys: KeyRing,
+    pub keys: Arc<KeyRing>,
     /// Whether the keys were made up because none are configured; they go with the process.
     pub keys_are_ephemeral: bool,
     /// How near an expiry may come before we refresh.

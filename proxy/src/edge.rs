@@ -2,13 +2,7 @@
 
 mod assemble;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{io, sync::Arc};
 
 use service::{
     Clock, Shutdown, SystemClock,
@@ -22,14 +16,12 @@ pub(crate) use self::assemble::{cognito_keys, cognito_provider, http_client, ope
 use crate::{
     config::{self, Config},
     forward_auth::ForwardAuth,
-    limits::TrustedProxies,
-    metrics::Metrics,
     pipeline::{
         Pipeline, Shared,
         forward::{UpstreamTrust, Upstreams},
     },
     ready,
-    reload::Reload,
+    reload::{self, Reload},
     tls::{Certificates, Tls},
 };
 
@@ -71,7 +63,9 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
     tokio::spawn(admin.serve(listeners.admin));
     tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
-    tokio::spawn(reload.watch(Arc::clone(&parts.shared.mcp_enabled), metrics.clone(), shutdown.clone()));
+    let reloaded =
+        reload::Parts { shared: Arc::clone(&parts.shared), ring: parts.ring, clock: Arc::clone(&clock) };
+    tokio::spawn(reload.watch(reloaded, shutdown.clone()));
     if let Some(certificates) = &certificates {
         metrics.certificate_ends.set(ends(certificates.ends()));
         let gauge = metrics.certificate_ends.clone();
@@ -100,15 +94,15 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
 
 /// Serves the ForwardAuth listener, where there is one.
 fn answer_traefik(
-    listener: Option<(Bound, TrustedProxies)>,
+    listener: Option<Bound>,
     shared: &Arc<Shared>,
     limits: serve::Limits,
     shutdown: Shutdown,
 ) -> impl Future<Output = io::Result<Drained>> + use<> {
     let shared = Arc::clone(shared);
     async move {
-        let Some((bound, trusted)) = listener else { return Ok(Drained::default()) };
-        let handler = ForwardAuth::new(shared, trusted);
+        let Some(bound) = listener else { return Ok(Drained::default()) };
+        let handler = ForwardAuth::new(shared);
         serve::run(bound, Plain, limits, move || handler.clone(), shutdown).await
     }
 }
@@ -117,7 +111,7 @@ fn answer_traefik(
 struct Listeners {
     public: Bound,
     admin: TcpListener,
-    forward_auth: Option<(Bound, TrustedProxies)>,
+    forward_auth: Option<Bound>,
 }
 
 impl Listeners {
@@ -136,7 +130,7 @@ impl Listeners {
                 let bound = Bound::bind(asked.listen, server.threads);
                 let bound = bound.map_err(while_("bind forward_auth.listen"))?;
                 tracing::info!(listener = "forward_auth", addr = %bound.local_addr(), "listening");
-                Some((bound, asked.trusted_proxies.clone()))
+                Some(bound)
             }
             None => None,
         };
@@ -147,14 +141,6 @@ impl Listeners {
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and unix time fits it for 285,000 years")]
 const fn ends(seconds: i64) -> f64 {
     seconds as f64
-}
-
-/// Sets the master switch, and says so where it changed.
-pub(crate) fn switch(mcp_enabled: &AtomicBool, metrics: &Metrics, on: bool) {
-    if mcp_enabled.swap(on, Ordering::Relaxed) != on {
-        tracing::warn!(enabled = on, "mcp switched");
-        metrics.mcp_enabled.set(i64::from(on));
-    }
 }
 
 impl From<StartError> for io::Error {

@@ -10,10 +10,7 @@
 //! Never 200 without the header: Traefik would drop the client's `Authorization`, and oauth2-proxy would go by the cookie.
 //! The answer hands out ID tokens, so that only the configured proxies get one.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header, request::Parts};
 use hyper::body::Incoming;
@@ -23,8 +20,9 @@ use tracing::Instrument;
 use crate::{
     config::RouteKind,
     error::Error,
-    limits::{ClientAddress, TrustedProxies},
+    limits::ClientAddress,
     pipeline::{Shared, Story, admit, authenticate, identify, parse, respond, rewrite, route, trace},
+    rules::Rules,
 };
 
 /// The one path there is.
@@ -38,34 +36,39 @@ const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 #[derive(Clone)]
 pub struct ForwardAuth {
     shared: Arc<Shared>,
-    trusted: TrustedProxies,
 }
 
 impl ForwardAuth {
-    /// Answers `trusted` and nobody else.
+    /// Answers whom the rules say and nobody else.
     #[must_use]
-    pub fn new(shared: Arc<Shared>, trusted: TrustedProxies) -> Self {
-        Self { shared, trusted }
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
     }
 
-    async fn steps(&self, request: Parts, peer: Peer, story: &mut Story) -> Result<HeaderMap, Error> {
-        if !self.trusted.holds(ClientAddress::of_peer(peer.addr.ip()).ip()) {
+    async fn steps(
+        &self,
+        request: Parts,
+        peer: Peer,
+        rules: &Rules,
+        story: &mut Story,
+    ) -> Result<HeaderMap, Error> {
+        if !rules.may_ask.holds(ClientAddress::of_peer(peer.addr.ip()).ip()) {
             return Err(Error::ForeignPeer);
         }
         if request.uri.path() != PATH {
             return Err(Error::NoRoute);
         }
         let shared = &self.shared;
-        let parsed = parse::parse(original(&request.headers)?, &shared.server.hosts)?;
-        let target = story.target.insert(route::route(parsed.path(), &shared.oauth, &shared.routes)?);
+        let parsed = parse::parse(original(&request.headers)?, &rules.server.hosts)?;
+        let target = story.target.insert(route::route(parsed.path(), &rules.oauth, &rules.routes)?);
         let route = match target {
             // A key is for Plane itself and has no ID token to be swapped for.
             route::Target::Upstream(route) if route.kind != RouteKind::ApiKey => Arc::clone(route),
             _ => return Err(Error::NoRoute),
         };
         let headers = &parsed.parts.headers;
-        admit::check_origin(headers, &shared.server.origins)?;
-        if route.kind != RouteKind::Http && !shared.mcp_enabled.load(Ordering::Relaxed) {
+        admit::check_origin(headers, &rules.server.origins)?;
+        if route.kind != RouteKind::Http && !rules.mcp_enabled {
             return Err(Error::Disabled);
         }
         let credential = authenticate::authenticate(
@@ -77,7 +80,7 @@ impl ForwardAuth {
         .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
         story.know(&identity);
-        admit::check_person(&route, &identity, &shared.by_session)?;
+        admit::check_person(&route, &identity, &rules.by_session)?;
         rewrite::answer(&route, &identity)
     }
 }
@@ -86,16 +89,18 @@ impl Handler for ForwardAuth {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
         let (parts, _) = request.into_parts();
-        let client = ClientAddress::of(peer.addr.ip(), &parts.headers, &self.trusted);
+        // Once: a reload in the middle of a request changes nothing for it.
+        let rules = self.shared.rules.load_full();
+        let client = ClientAddress::of(peer.addr.ip(), &parts.headers, &rules.may_ask);
         let request_id = trace::new_request_id();
         let span = tracing::info_span!("request", request.id = %request_id, client.ip = %client, way = "forward_auth");
         async {
             let mut story = Story::default();
             let method = single(&parts.headers, &FORWARDED_METHOD).ok().and_then(|text| text.parse().ok());
             let method: Method = method.unwrap_or_default();
-            let mut response = match self.steps(parts, peer, &mut story).await {
+            let mut response = match self.steps(parts, peer, &rules, &mut story).await {
                 Ok(identity) => respond::granted(identity),
-                Err(error) => story.failed(&error, &self.shared.server.public_url),
+                Err(error) => story.failed(&error, &rules.server.public_url),
             };
             respond::seal(&mut response, &request_id, false);
             story.tell(&self.shared.metrics, &method, response.status(), started);

@@ -6,10 +6,11 @@
 //!
 //! No derived key has two roles. The first master key is the current one: it seals, signs and hashes; every listed key
 //! still opens, verifies and matches, so that keys are rotated by putting a new one in front and dropping the last one
-//! when nothing made with it is left.
+//! when nothing made with it is left. A ring in use can be given the next list (`rotation`).
 
 use std::fmt;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::aead::NONCE_LEN;
 use aws_lc_rs::constant_time;
 use base64::Engine;
@@ -18,9 +19,11 @@ use service::Secret;
 
 use self::master::MasterKey;
 pub use self::master::random;
+pub use self::rotation::UnsafeRotation;
 
 mod master;
 mod parse;
+mod rotation;
 
 #[cfg(test)]
 mod tests;
@@ -106,8 +109,11 @@ pub struct Opened {
     pub current: bool,
 }
 
-/// The master keys, current one first. Never empty.
-pub struct KeyRing {
+/// The master keys, current one first. Never empty. Shared by all that seals and signs; they can be replaced, and every
+/// single act goes by the keys of its moment.
+pub struct KeyRing(ArcSwap<Masters>);
+
+struct Masters {
     current: MasterKey,
     older: Vec<MasterKey>,
 }
@@ -121,7 +127,7 @@ impl KeyRing {
     pub fn parse(list: &Secret) -> Result<Self, InvalidKeys> {
         let mut keys = parse::entries(list)?.into_iter().map(|(id, bytes)| MasterKey::new(id, &bytes));
         let current = keys.next().ok_or(InvalidKeys::Empty)?;
-        Ok(Self { current, older: keys.collect() })
+        Ok(Self(ArcSwap::from_pointee(Masters { current, older: keys.collect() })))
     }
 
     /// Makes the one key of a ring out of a passphrase (HKDF, no stretching: it must be random, not remembered).
@@ -150,7 +156,8 @@ impl KeyRing {
 
     /// A ring of one key whose id is derived from it, so that another key has another id.
     fn unnamed(material: &[u8]) -> Self {
-        Self { current: MasterKey::unnamed(material), older: Vec::new() }
+        let masters = Masters { current: MasterKey::unnamed(material), older: Vec::new() };
+        Self(ArcSwap::from_pointee(masters))
     }
 
     /// Seals `plain` with the current key (AES-256-GCM). `associated` is not stored, and must be the same on opening:
@@ -161,8 +168,9 @@ impl KeyRing {
     #[must_use]
     pub fn seal(&self, purpose: Purpose, associated: &[u8], plain: &[u8]) -> Vec<u8> {
         let nonce = random::<NONCE_LEN>();
-        let header = blob_header(self.current.id());
-        let sealed = self.current.seal(purpose, nonce, &[&header, associated].concat(), plain);
+        let masters = self.0.load();
+        let header = blob_header(masters.current.id());
+        let sealed = masters.current.seal(purpose, nonce, &[&header, associated].concat(), plain);
         [header.as_slice(), nonce.as_slice(), sealed.as_slice()].concat()
     }
 
@@ -172,22 +180,24 @@ impl KeyRing {
     /// [`SealError::UnknownKey`] when that key is not in the ring, else [`SealError::Broken`].
     pub fn open(&self, purpose: Purpose, associated: &[u8], blob: &[u8]) -> Result<Opened, SealError> {
         let parts = split_blob(blob).ok_or(SealError::Broken)?;
-        let key = self.all().find(|key| key.id().as_bytes() == parts.id).ok_or(SealError::UnknownKey)?;
+        let masters = self.0.load();
+        let key = masters.all().find(|key| key.id().as_bytes() == parts.id).ok_or(SealError::UnknownKey)?;
         let associated = [parts.header, associated].concat();
         let plain = key.open(purpose, *parts.nonce, &associated, parts.sealed).ok_or(SealError::Broken)?;
-        Ok(Opened { plain, current: key.id() == self.current.id() })
+        Ok(Opened { plain, current: key.id() == masters.current.id() })
     }
 
     /// HMAC-SHA256 of `data` under the current key. For look-ups that must survive a rotation use [`KeyRing::macs`],
     /// for comparisons [`KeyRing::mac_matches`].
     #[must_use]
     pub fn mac(&self, purpose: Purpose, data: &[u8]) -> [u8; 32] {
-        self.current.mac(purpose, data)
+        self.0.load().current.mac(purpose, data)
     }
 
     /// HMAC-SHA256 of `data` under every key, current one first.
     pub fn macs(&self, purpose: Purpose, data: &[u8]) -> impl Iterator<Item = [u8; 32]> {
-        self.all().map(move |key| key.mac(purpose, data))
+        let masters = self.0.load();
+        masters.all().map(|key| key.mac(purpose, data)).collect::<Vec<_>>().into_iter()
     }
 
     /// Whether any key of the ring made `mac` out of `data`; each comparison takes constant time.
@@ -197,13 +207,15 @@ impl KeyRing {
     }
 
     /// The keys that sign our access tokens with their ids, current one first.
-    pub fn signing_keys(&self) -> impl Iterator<Item = (&str, [u8; 32])> {
-        self.all().map(|key| (key.id(), key.signing()))
+    #[must_use]
+    pub fn signing_keys(&self) -> Vec<(String, [u8; 32])> {
+        self.0.load().all().map(|key| (key.id().to_owned(), key.signing())).collect()
     }
 
     /// The ids of the keys, current one first.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.all().map(MasterKey::id)
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.0.load().all().map(|key| key.id().to_owned()).collect()
     }
 
     /// The id of the key that made `blob`; none when it is no sealed blob.
@@ -212,7 +224,9 @@ impl KeyRing {
         let id = std::str::from_utf8(split_blob(blob)?.id).ok()?;
         (!id.is_empty()).then_some(id)
     }
+}
 
+impl Masters {
     fn all(&self) -> impl Iterator<Item = &MasterKey> {
         std::iter::once(&self.current).chain(&self.older)
     }
@@ -220,7 +234,7 @@ impl KeyRing {
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.all().map(MasterKey::id)).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }
 

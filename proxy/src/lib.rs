@@ -7,6 +7,7 @@
 //!                           └─▶ metadata · register · authorize · consent · callback · token · revoke     (oauth)
 //! one session    vault: L1 cache ─▶ store (Valkey or memory), sealed by keys ─▶ refreshed at Cognito      (provider)
 //! one process    command ─▶ reload::Source ─▶ config ─▶ edge: listeners, threads, admin, drain            (tls, metrics)
+//!                                     config ─▶ rules, taken by each request; a reload puts new ones there (reload)
 //! ```
 //!
 //! Only `pipeline::rewrite` can make what `pipeline::forward` sends; only `pipeline::respond` turns an error into HTTP;
@@ -25,6 +26,7 @@ pub mod pipeline;
 pub mod provider;
 mod ready;
 pub mod reload;
+pub mod rules;
 pub mod store;
 pub mod terms;
 pub mod tls;

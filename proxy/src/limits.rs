@@ -19,6 +19,8 @@ pub use shared::SharedLimiter;
 
 /// How many keys are remembered. Beyond it the least used are forgotten, and may start anew.
 const MAX_KEYS: u64 = 100_000;
+/// The least time that an idle key is remembered: what a limit a minute needs at any rate.
+const LEAST_IDLE: Duration = Duration::from_secs(60);
 
 /// Too many: come back after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +33,8 @@ pub struct Limiter {
     /// None when there is no limit.
     rate: Option<Rate>,
     clock: Arc<dyn Clock>,
-    /// By key: when, in nanoseconds since 1970, the key will have used up nothing again.
+    /// By key: when, in nanoseconds since 1970, the key will have used up nothing again. Shared with the limiters of
+    /// [`Limiter::at`].
     keys: Cache<String, Arc<AtomicU64>>,
 }
 
@@ -76,15 +79,40 @@ impl Rate {
     fn tolerance(self) -> Duration {
         Duration::from_nanos(self.tolerance)
     }
+
+    /// How long after its last use a key owes nothing, whatever it did before.
+    fn forgiven_after(self) -> Duration {
+        self.interval().saturating_add(self.tolerance())
+    }
 }
 
 impl Limiter {
     /// A limit of `rate`; none is no limit.
     pub fn new(rate: Option<Rate>, clock: Arc<dyn Clock>) -> Self {
         // A key that was idle for this long owes nothing, so that forgetting it changes nothing.
-        let idle = rate.map_or(0, |rate| rate.interval.saturating_add(rate.tolerance));
-        let idle = Duration::from_nanos(idle).max(Duration::from_secs(1));
+        let idle = rate.map_or(Duration::ZERO, Rate::forgiven_after).max(LEAST_IDLE);
         Self { rate, clock, keys: Cache::builder().max_capacity(MAX_KEYS).time_to_idle(idle).build() }
+    }
+
+    /// The limit with another rate, which goes on with the counts of this one: a new setting is no new burst for anybody.
+    /// Nobody owes more than the new rate lets anybody owe, so that a looser one helps at once.
+    #[must_use]
+    pub fn at(&self, rate: Option<Rate>) -> Self {
+        let kept = self.keys.policy().time_to_idle().unwrap_or_default();
+        let mut new = Self { rate, clock: Arc::clone(&self.clock), keys: self.keys.clone() };
+        let Some(rate) = rate else { return new };
+        if rate.forgiven_after() > kept {
+            new = Self::new(Some(rate), new.clock);
+        }
+        let most = u64::try_from(rate.forgiven_after().as_nanos()).unwrap_or(u64::MAX);
+        let latest = self.now().saturating_add(most);
+        for (key, free_at) in &self.keys {
+            free_at.fetch_min(latest, Ordering::AcqRel);
+            if rate.forgiven_after() > kept {
+                new.keys.insert(String::clone(&key), free_at);
+            }
+        }
+        new
     }
 
     /// Counts one use by `key`.
@@ -162,6 +190,41 @@ mod tests {
         assert_eq!(limiter.check("a"), Ok(()));
         clock.set(1_799_999_990);
         assert_eq!(limiter.check("a"), Err(RetryAfter(Duration::from_secs(70))));
+    }
+
+    #[test]
+    fn another_rate_goes_on_with_the_counts() {
+        let (limiter, clock) = limiter(60, 3);
+        assert!((0..3).all(|_| limiter.check("a").is_ok()));
+        let same = limiter.at(Rate::per_minute(60, 3));
+        assert!(same.check("a").is_err(), "no new burst");
+        // Tighter: what was used counts; looser: it is soon forgiven.
+        assert_eq!(same.at(Rate::per_minute(1, 1)).check("a"), Err(RetryAfter(Duration::from_secs(3))));
+        let looser = same.at(Rate::per_minute(600, 150));
+        assert_eq!((0..200).filter(|_| looser.check("a").is_ok()).count(), 120, "three seconds are owed");
+        // Who was kept out by a tight limit is in at once.
+        let tight = Limiter::new(Rate::per_minute(1, 1), Arc::new(clock.clone()));
+        assert!(tight.check("b").is_ok() && tight.check("b").is_err());
+        let looser_again = tight.at(Rate::per_minute(600, 150));
+        assert_eq!(looser_again.check("b"), Err(RetryAfter(Duration::from_millis(100))));
+        let unlimited = looser.at(None);
+        assert!((0..1000).all(|_| unlimited.check("a").is_ok()));
+        assert!(unlimited.at(Rate::per_minute(600, 150)).check("a").is_err(), "the counts wait");
+        clock.advance(Duration::from_secs(15));
+        assert!(unlimited.at(Rate::per_minute(600, 150)).check("a").is_ok());
+    }
+
+    #[test]
+    fn a_rate_that_forgives_later_takes_the_counts_along() {
+        let (limiter, clock) = limiter(60, 1);
+        assert_eq!(limiter.check("a"), Ok(()));
+        let hourly = limiter.at(Rate::per_hour(1, 1));
+        assert_eq!(hourly.check("a"), Err(RetryAfter(Duration::from_secs(1))));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(hourly.check("a"), Ok(()));
+        let kept = hourly.keys.policy().time_to_idle().unwrap();
+        assert_eq!(kept, Duration::from_secs(3600), "longer than before");
+        assert_eq!(hourly.check("a"), Err(RetryAfter(Duration::from_secs(3600))));
     }
 
     #[test]

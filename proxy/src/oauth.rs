@@ -73,7 +73,7 @@ pub struct ProtectedResource {
     pub name: String,
 }
 
-/// What the authorization server is told once, at start.
+/// What the authorization server goes by.
 #[derive(Debug, Clone)]
 pub struct OAuthSettings {
     /// The public origin, no trailing slash: byte-identical in metadata, `iss` and tokens.
@@ -134,6 +134,13 @@ impl OAuthSettings {
             relax_resource: false,
             introspection_secret: None,
         }
+    }
+
+    /// A client whose refresh token still works is in use, however long it was silent, and also when one renewal of its
+    /// record failed.
+    fn with_clients_kept(self) -> Self {
+        let client_ttl = self.client_ttl.max(self.refresh_token.saturating_mul(2));
+        Self { client_ttl, ..self }
     }
 }
 
@@ -206,7 +213,8 @@ pub struct OAuthRequest {
     pub client: ClientAddress,
 }
 
-/// The authorization server. One for the process, shared.
+/// The authorization server, by the settings of the moment. One by other settings ([`OAuth::with_settings`]) shares all
+/// that it works with, and its counts.
 pub struct OAuth {
     settings: OAuthSettings,
     documents: Option<ClientDocuments>,
@@ -242,17 +250,14 @@ pub struct Parts {
 impl OAuth {
     /// Puts the server together.
     #[must_use]
-    pub fn new(mut settings: OAuthSettings, parts: Parts) -> Self {
+    pub fn new(settings: OAuthSettings, parts: Parts) -> Self {
         let Parts { store, vault, provider, verifier, tokens, keys, clock } = parts;
         let registrations = rates::Rates::of_registrations(&settings, &store, &clock);
         let sign_ins = rates::Rates::of_sign_ins(&settings, &store, &clock);
         let records = records::Records::new(store, Arc::clone(&keys));
-        // A client whose refresh token still works is in use, however long it was silent, and also when one renewal of
-        // its record failed.
-        settings.client_ttl = settings.client_ttl.max(settings.refresh_token.saturating_mul(2));
         let documents = None;
         Self {
-            settings,
+            settings: settings.with_clients_kept(),
             documents,
             registrations,
             sign_ins,
@@ -264,6 +269,31 @@ impl OAuth {
             keys,
             clock,
         }
+    }
+
+    /// The same server by other settings: the same records, keys and counts. Requests that this one answers go on by its
+    /// own.
+    #[must_use]
+    pub fn with_settings(&self, settings: OAuthSettings) -> Self {
+        Self {
+            registrations: self.registrations.at(&settings),
+            sign_ins: self.sign_ins.at(&settings),
+            settings: settings.with_clients_kept(),
+            documents: self.documents.clone(),
+            records: self.records.clone(),
+            vault: Arc::clone(&self.vault),
+            provider: Arc::clone(&self.provider),
+            verifier: Arc::clone(&self.verifier),
+            tokens: Arc::clone(&self.tokens),
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+
+    /// The clients that are known by a document of theirs, where there are any.
+    #[must_use]
+    pub fn client_documents(&self) -> Option<&ClientDocuments> {
+        self.documents.as_ref()
     }
 
     /// Takes clients that are known by a document of theirs, beside those that register.

@@ -1,15 +1,9 @@
 //! THE request: the steps in order, and around them one wrap that owns the id, the log line, the metrics and the turning
 //! of errors into answers. Inside there is only `?`.
 
-use std::{
-    net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -17,11 +11,12 @@ use service::serve::{Body, Handler, Peer};
 use tracing::Instrument;
 
 use crate::{
-    config::{Limits, Route, RouteKind, Server},
+    config::RouteKind,
     error::Error,
-    limits::{ClientAddress, Limiter, SharedLimiter},
+    limits::ClientAddress,
     metrics::{Metrics, Outcome},
-    oauth::{self, Endpoint, OAuth, OAuthRequest},
+    oauth::{self, Endpoint, OAuthRequest},
+    rules::Rules,
     tokens::AccessTokens,
     vault::Vault,
 };
@@ -46,32 +41,20 @@ use route::Target;
 /// The largest body of an OAuth request: forms and registrations are small.
 const OAUTH_BODY: usize = 64 * 1024;
 
-/// What all threads share: built once, never changed but for the master switch.
+/// What all threads share, built once.
 pub struct Shared {
-    /// What we are called.
-    pub server: Server,
+    /// The rules of the moment.
+    pub rules: ArcSwap<Rules>,
     /// The scheme, host and port of our public URL.
     pub origin: Origin,
-    /// What is behind us, longest path first.
-    pub routes: Vec<Arc<Route>>,
-    /// What one caller may cost us.
-    pub limits: Limits,
-    /// The authorization server.
-    pub oauth: OAuth,
     /// Our access tokens.
     pub tokens: Arc<AccessTokens>,
     /// Verifies Cognito's own access tokens as bearers; none: they are not taken.
     pub bearers: Option<authenticate::Bearers>,
     /// The sessions.
     pub vault: Arc<Vault>,
-    /// Requests a minute for a session.
-    pub by_session: Limiter,
-    /// OAuth requests a minute for an address, at all replicas together.
-    pub by_address: SharedLimiter,
     /// What we count.
     pub metrics: Metrics,
-    /// The master switch.
-    pub mcp_enabled: Arc<AtomicBool>,
 }
 
 /// The parts of our public URL that upstreams are told.
@@ -107,11 +90,13 @@ pub(crate) struct Story {
 impl Handler for Pipeline {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
-        let arrival = self.arrival(request.headers(), peer.addr.ip());
+        // Once: a reload in the middle of a request changes nothing for it.
+        let rules = self.shared.rules.load_full();
+        let arrival = self.arrival(request.headers(), peer.addr.ip(), &rules);
         let span =
             tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %arrival.client);
         let _counted = InFlight::new(&self.shared.metrics);
-        self.wrap(request, &arrival, peer, started).instrument(span).await
+        self.wrap(request, (&arrival, &rules), peer, started).instrument(span).await
     }
 }
 
@@ -136,7 +121,7 @@ impl Pipeline {
     async fn wrap(
         &self,
         request: Request<Incoming>,
-        arrival: &Arrival,
+        (arrival, rules): (&Arrival, &Rules),
         peer: Peer,
         started: Instant,
     ) -> Response<Body> {
@@ -146,10 +131,10 @@ impl Pipeline {
         let waits = parts.headers.contains_key(header::EXPECT);
         let mut body = Some(body);
         let mut story = Story::default();
-        let outcome = self.steps(parts, &mut body, arrival, &mut story).await;
+        let outcome = self.steps(parts, &mut body, (arrival, rules), &mut story).await;
         let mut response = match outcome {
             Ok(response) => response,
-            Err(error) => story.failed(&error, &self.shared.server.public_url),
+            Err(error) => story.failed(&error, &rules.server.public_url),
         };
         if version < Version::HTTP_2 && !has_arrived(body, story.body.as_ref(), waits).await {
             respond::close(&mut response);
@@ -170,28 +155,28 @@ impl Pipeline {
         &self,
         parts: Parts,
         body: &mut Option<Incoming>,
-        arrival: &Arrival,
+        (arrival, rules): (&Arrival, &Rules),
         story: &mut Story,
     ) -> Result<Response<Body>, Error> {
         let shared = &self.shared;
-        let parsed = parse::parse(parts, &shared.server.hosts)?;
-        let target = story.target.insert(route::route(parsed.path(), &shared.oauth, &shared.routes)?);
+        let parsed = parse::parse(parts, &rules.server.hosts)?;
+        let target = story.target.insert(route::route(parsed.path(), &rules.oauth, &rules.routes)?);
         let route = match target {
             Target::Health => return respond::healthy(&parsed.parts.method),
             Target::OAuth(endpoint) => {
                 let endpoint = *endpoint;
-                return self.oauth(endpoint, parsed, body, arrival, story).await;
+                return oauth(endpoint, parsed, body, (arrival, rules), story).await;
             }
             Target::Upstream(route) if route.upstream.is_some() => Arc::clone(route),
             // Traefik routes it, and only asks us.
             Target::Upstream(_) => return Err(Error::NoRoute),
         };
         let Parsed { parts } = parsed;
-        admit::check_origin(&parts.headers, &shared.server.origins)?;
+        admit::check_origin(&parts.headers, &rules.server.origins)?;
         if is_preflight(&parts) {
             return Ok(respond::preflight());
         }
-        if route.kind != RouteKind::Http && !shared.mcp_enabled.load(Ordering::Relaxed) {
+        if route.kind != RouteKind::Http && !rules.mcp_enabled {
             return Err(Error::Disabled);
         }
         // Before any question of method or media type: a client without a token must be told where to get one.
@@ -204,10 +189,10 @@ impl Pipeline {
         .await?;
         let identity = identify::identify(credential, &shared.vault).await?;
         story.know(&identity);
-        let (method, headers) = (&parts.method, &parts.headers);
-        admit::admit(method, headers, &route, &identity, &shared.by_session, shared.limits.body_bytes)?;
+        let (method, headers, limits) = (&parts.method, &parts.headers, &rules.limits);
+        admit::admit(method, headers, &route, &identity, &rules.by_session, limits.body_bytes)?;
         let body = body.take().ok_or(Error::Internal("the body was read already"))?;
-        let body = RequestBody::new(body, shared.limits.body_bytes, shared.limits.body_timeout);
+        let body = RequestBody::new(body, limits.body_bytes, limits.body_timeout);
         story.body = Some(body.verdict());
         let outgoing = rewrite::rewrite(parts, body, &route, &identity, arrival)?;
         let sent = Instant::now();
@@ -221,46 +206,10 @@ impl Pipeline {
         Ok(respond::relay(response))
     }
 
-    /// An OAuth endpoint: a small body, read whole.
-    async fn oauth(
-        &self,
-        endpoint: Endpoint,
-        parsed: Parsed,
-        body: &mut Option<Incoming>,
-        arrival: &Arrival,
-        story: &mut Story,
-    ) -> Result<Response<Body>, Error> {
-        let client = arrival.client;
-        let trusted =
-            endpoint == Endpoint::Introspect && self.shared.oauth.is_resource_server(&parsed.parts.headers);
-        if is_limited(endpoint) && !trusted {
-            let checked = self.shared.by_address.check(&client.host()).await;
-            checked.map_err(|wait| Error::RateLimited(wait.0))?;
-        }
-        let Parsed { parts } = parsed;
-        let incoming = body.as_mut().ok_or(Error::Internal("the body was read already"))?;
-        let reading = Limited::new(incoming, OAUTH_BODY).collect();
-        let read = match tokio::time::timeout(self.shared.limits.body_timeout, reading).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                return Err(Error::BodyTooLarge);
-            }
-            Ok(Err(_)) => return Err(Error::ClientGone),
-            Err(_) => return Err(Error::BodyTooSlow),
-        };
-        *body = None;
-        let query = parts.uri.query().map(str::to_owned);
-        let request =
-            OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
-        let response = self.shared.oauth.answer(endpoint, request).await;
-        story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
-        Ok(response.map(respond::whole))
-    }
-
-    fn arrival(&self, headers: &HeaderMap, peer: IpAddr) -> Arrival {
+    fn arrival(&self, headers: &HeaderMap, peer: IpAddr, rules: &Rules) -> Arrival {
         let origin = &self.shared.origin;
         Arrival {
-            client: ClientAddress::of(peer, headers, &self.shared.server.trusted_proxies),
+            client: ClientAddress::of(peer, headers, &rules.server.trusted_proxies),
             scheme: origin.scheme,
             host: origin.host.clone(),
             port: origin.port,
@@ -268,6 +217,39 @@ impl Pipeline {
             traceparent: trace::traceparent(headers),
         }
     }
+}
+
+/// An OAuth endpoint: a small body, read whole.
+async fn oauth(
+    endpoint: Endpoint,
+    parsed: Parsed,
+    body: &mut Option<Incoming>,
+    (arrival, rules): (&Arrival, &Rules),
+    story: &mut Story,
+) -> Result<Response<Body>, Error> {
+    let client = arrival.client;
+    let trusted = endpoint == Endpoint::Introspect && rules.oauth.is_resource_server(&parsed.parts.headers);
+    if is_limited(endpoint) && !trusted {
+        let checked = rules.by_address.check(&client.host()).await;
+        checked.map_err(|wait| Error::RateLimited(wait.0))?;
+    }
+    let Parsed { parts } = parsed;
+    let incoming = body.as_mut().ok_or(Error::Internal("the body was read already"))?;
+    let reading = Limited::new(incoming, OAUTH_BODY).collect();
+    let read = match tokio::time::timeout(rules.limits.body_timeout, reading).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(Error::BodyTooLarge);
+        }
+        Ok(Err(_)) => return Err(Error::ClientGone),
+        Err(_) => return Err(Error::BodyTooSlow),
+    };
+    *body = None;
+    let query = parts.uri.query().map(str::to_owned);
+    let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
+    let response = rules.oauth.answer(endpoint, request).await;
+    story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
+    Ok(response.map(respond::whole))
 }
 
 impl Story {

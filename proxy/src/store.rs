@@ -49,7 +49,8 @@ pub trait Store: Send + Sync + 'static {
     async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, StoreDown>;
     /// Counts one use at `key` of something that has a rate, for all processes together (generic cell rate algorithm):
     /// a use costs `interval`, and one that finds more than `tolerance` owed is refused, counts for nothing, and is told
-    /// after how long it would pass. What is kept for it is no record: [`Store::get`] need not find it.
+    /// after how long it would pass. Nobody owes more than `interval` and `tolerance`, also when they were others before.
+    /// What is kept for it is no record: [`Store::get`] need not find it.
     async fn allow(
         &self,
         key: &str,

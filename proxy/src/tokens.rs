@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -125,10 +126,16 @@ impl TokenRefused {
 pub struct AccessTokens {
     issuer: String,
     clock: Arc<dyn Clock>,
-    signing: Key,
-    older: Vec<Key>,
+    ring: Arc<KeyRing>,
+    keys: ArcSwap<Keys>,
     validation: Validation,
     looks: Limiter,
+}
+
+/// The ring's keys, ready for use: one signs, all verify.
+struct Keys {
+    signing: Key,
+    older: Vec<Key>,
 }
 
 struct Key {
@@ -163,22 +170,21 @@ struct WireClaims {
 impl AccessTokens {
     /// Tokens of `issuer` (the public origin, no trailing slash). The ring's first key signs, every key verifies.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a key ring always has a first key")]
-    pub fn new(issuer: impl Into<String>, keys: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
-        let mut all = keys.signing_keys().map(|(id, bytes)| Key {
-            id: id.to_owned(),
-            sign: EncodingKey::from_secret(&bytes),
-            verify: DecodingKey::from_secret(&bytes),
-        });
+    pub fn new(issuer: impl Into<String>, ring: Arc<KeyRing>, clock: Arc<dyn Clock>) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         // Issuer, audience and times are compared here, by the clock that was passed in.
         validation.validate_exp = false;
         validation.validate_aud = false;
         validation.set_required_spec_claims::<&str>(&[]);
-        let signing = all.next().expect("a key ring is never empty");
         let (rate, at_once) = LOOKS_FOR_A_KEY;
         let looks = Limiter::new(Rate::per_minute(rate, at_once), Arc::clone(&clock));
-        Self { issuer: issuer.into(), clock, signing, older: all.collect(), validation, looks }
+        let keys = ArcSwap::from_pointee(Keys::of(&ring));
+        Self { issuer: issuer.into(), clock, ring, keys, validation, looks }
+    }
+
+    /// Goes by the keys that the ring has now.
+    pub fn follow_ring(&self) {
+        self.keys.store(Arc::new(Keys::of(&self.ring)));
     }
 
     /// Signs a token.
@@ -188,9 +194,10 @@ impl AccessTokens {
         reason = "text and numbers are always JSON, and HMAC takes a key of any length"
     )]
     pub fn issue(&self, grant: &AccessGrant) -> Secret {
+        let keys = self.keys.load();
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TOKEN_TYPE.to_owned());
-        header.kid = Some(self.signing.id.clone());
+        header.kid = Some(keys.signing.id.clone());
         let claims = WireClaims {
             iss: self.issuer.clone(),
             sub: grant.subject.clone(),
@@ -202,7 +209,7 @@ impl AccessTokens {
             iat: grant.issued_at,
             exp: grant.issued_at.saturating_add(grant.lifetime.as_secs()),
         };
-        let raw = jsonwebtoken::encode(&header, &claims, &self.signing.sign).expect("claims are plain JSON");
+        let raw = jsonwebtoken::encode(&header, &claims, &keys.signing.sign).expect("claims are plain JSON");
         Secret::new(raw)
     }
 
@@ -242,7 +249,8 @@ impl AccessTokens {
         if raw.len() > MAX_TOKEN_BYTES {
             return Err(TokenRefused::TooLarge);
         }
-        let key = self.key_of(&header_of(raw)?)?;
+        let keys = self.keys.load();
+        let key = keys.named_by(&header_of(raw)?)?;
         let claims = jsonwebtoken::decode::<WireClaims>(raw, &key.verify, &self.validation)
             .map_err(|error| match error.kind() {
                 jsonwebtoken::errors::ErrorKind::InvalidSignature => TokenRefused::BadSignature,
@@ -266,8 +274,20 @@ impl AccessTokens {
             expires: claims.exp,
         })
     }
+}
 
-    fn key_of(&self, header: &TokenHeader) -> Result<&Key, TokenRefused> {
+impl Keys {
+    #[expect(clippy::expect_used, reason = "a key ring always has a first key")]
+    fn of(ring: &KeyRing) -> Self {
+        let mut all = ring.signing_keys().into_iter().map(|(id, bytes)| Key {
+            id,
+            sign: EncodingKey::from_secret(&bytes),
+            verify: DecodingKey::from_secret(&bytes),
+        });
+        Self { signing: all.next().expect("a key ring is never empty"), older: all.collect() }
+    }
+
+    fn named_by(&self, header: &TokenHeader) -> Result<&Key, TokenRefused> {
         if header.typ.as_deref() != Some(TOKEN_TYPE) {
             return Err(TokenRefused::WrongType);
         }

@@ -17,6 +17,8 @@ use crate::{
     trouble::{Outcome, While},
 };
 
+mod reload;
+
 /// Which program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -53,7 +55,7 @@ pub struct Program {
     public: SocketAddr,
     admin: SocketAddr,
     http: reqwest::Client,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Program {
@@ -92,7 +94,7 @@ impl Program {
             })
             .await?;
         let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
-        Ok(Self { process, config, public, admin, http, _scratch: scratch })
+        Ok(Self { process, config, public, admin, http, scratch })
     }
 
     /// Waits until `/readyz` answers 200.

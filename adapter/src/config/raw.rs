@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 use service::telemetry::LogFormat;
 
+mod live;
+
+pub(super) use live::{FILES, LIVE, with_live};
+
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

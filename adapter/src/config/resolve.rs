@@ -10,7 +10,7 @@ use service::telemetry::check_filter;
 use url::{Host, Url};
 
 use super::policy::policy;
-use super::{Cognito, Config, Keys, Log, Mcp, Plane, Raw, Server, Trust, raw};
+use super::{Cognito, Config, Keys, Log, Mcp, Plane, Raw, Server, Trust, Written, raw};
 use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::plane::path::Slug;
 
@@ -30,7 +30,16 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
             return None;
         }
     };
-    Some(Config { server: server?, mcp, cognito, plane: plane?, policy, log, effective })
+    Some(Config {
+        server: server?,
+        mcp,
+        cognito,
+        plane: plane?,
+        policy,
+        log,
+        effective,
+        written: Written(raw),
+    })
 }
 
 fn server(raw: &raw::Server, problems: &mut Problems) -> Option<Server> {

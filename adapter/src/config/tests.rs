@@ -119,3 +119,15 @@ fn clients_are_made_with_either_trust() {
     http_client(&trust, Duration::from_secs(1)).unwrap();
     http_client(&Trust::System, Duration::from_secs(1)).unwrap();
 }
+
+#[test]
+fn people_are_told_exactly_which_settings_change_at_once() {
+    let docs = include_str!("../../../docs/configuration.md");
+    let mut rows = docs.lines().skip_while(|line| *line != "| program | settings |");
+    let row = rows.find(|line| line.starts_with("| adapter |")).unwrap();
+    let mut told: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+    let mut live = Written::LIVE.to_vec();
+    told.sort_unstable();
+    live.sort_unstable();
+    assert_eq!(told, live);
+}

@@ -76,7 +76,25 @@ impl fmt::Display for Problems {
     }
 }
 
+impl Problems {
+    /// For the problems of settings that are good only together with others, which wait for a restart.
+    #[must_use]
+    pub fn as_long_as_others_wait(self) -> Self {
+        let told = |Problem { key, message }| Problem {
+            key,
+            message: format!("{message} (as long as other changed settings wait for a restart)"),
+        };
+        Self(self.0.into_iter().map(told).collect())
+    }
+}
+
 impl Error for Problems {}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
 
 /// Where settings come from, the weakest first: the file, the aliases, the environment under the prefix.
 ///

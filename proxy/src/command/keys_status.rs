@@ -62,8 +62,8 @@ impl KeysStatus {
         drop(records);
         let mut keys: Vec<KeyUse> = Vec::new();
         for id in ring.ids() {
-            let by_kind = used.remove(id).unwrap_or_default();
-            keys.push(KeyUse::new(id.to_owned(), keys.is_empty(), true, by_kind));
+            let by_kind = used.remove(&id).unwrap_or_default();
+            keys.push(KeyUse::new(id, keys.is_empty(), true, by_kind));
         }
         keys.extend(used.into_iter().map(|(id, by_kind)| KeyUse::new(id, false, false, by_kind)));
         Ok(Self { keys })

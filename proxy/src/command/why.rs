@@ -67,7 +67,7 @@ async fn told(who: &str, config: Config) -> Result<Account, Cannot> {
         return Err(Cannot::Off);
     }
     let store = edge::open_valkey(valkey).await.map_err(|error| Cannot::Valkey(error.into()))?;
-    let archive = Archive::new(Arc::new(store), Arc::new(config.vault.keys));
+    let archive = Archive::new(Arc::new(store), config.vault.keys);
     let account = Account::of(who, &archive, SystemClock.unix()).await;
     account.map_err(|down| Cannot::Valkey(down.into()))
 }

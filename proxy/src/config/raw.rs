@@ -6,10 +6,12 @@ use service::{Secret, secret::redacted};
 mod client_documents;
 mod forward_auth;
 mod limits;
+mod live;
 
 pub use client_documents::ClientDocuments;
 pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
+pub use live::{FILES, LIVE, with_live};
 
 /// Environment names of the Python Cognito mode that keep working, and the key each stands for.
 pub const LEGACY_ENV: &[(&str, &str)] = &[

@@ -1,5 +1,7 @@
 //! Raw → [`Config`]: every value checked, every problem kept, none stops the others from being found.
 
+use std::sync::Arc;
+
 use service::{Secret, config::Problems, telemetry::LogFormat};
 use url::Url;
 
@@ -370,7 +372,7 @@ fn vault(raw: &raw::Vault, shared: bool, found: &mut Found) -> Option<Vault> {
         }
         (None, None) => (KeyRing::ephemeral(), true),
     };
-    let cache_entries = raw.cache_entries;
+    let (keys, cache_entries) = (Arc::new(keys), raw.cache_entries);
     let history = found.days("vault.history_days", raw.history_days, 0, 365);
     Some(Vault { keys, keys_are_ephemeral, refresh_before, cache_for, refresh_lock, cache_entries, history })
 }

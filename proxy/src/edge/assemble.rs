@@ -1,23 +1,21 @@
 //! What a process is made of, built from the configuration once.
 
-use std::{
-    fs,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fs, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
 use service::{Clock, serve};
 use url::Url;
 
 use super::{StartError, while_};
 use crate::{
-    config::{self, Config, RouteKind},
-    limits::{Limiter, Rate, SharedLimiter},
+    config::{self, Config},
+    keys::KeyRing,
     metrics::Metrics,
-    oauth::{ClientDocuments, OAuth, OAuthSettings, Parts, ProtectedResource, RedirectPattern},
+    oauth::Parts,
     pipeline::{Origin, Shared, authenticate::Bearers},
     provider::{Cognito, CognitoSettings, IdentityProvider},
+    rules::Rules,
     store::{
         Store,
         memory::Memory,
@@ -39,6 +37,7 @@ pub(super) struct Assembled {
     pub shared: Arc<Shared>,
     pub store: Arc<dyn Store>,
     pub keys: Arc<KeySet>,
+    pub ring: Arc<KeyRing>,
     pub limits: serve::Limits,
 }
 
@@ -54,7 +53,7 @@ pub(super) async fn assemble(
         );
     }
     let policy = vault_policy(&config.vault, &config.cognito, config.valkey.is_some());
-    let ring = Arc::new(config.vault.keys);
+    let ring = Arc::clone(&config.vault.keys);
     let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
     let leeway = config.cognito.clock_leeway;
     let bearers = config.cognito.bearers.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
@@ -70,54 +69,28 @@ pub(super) async fn assemble(
     );
     let tokens = AccessTokens::new(config.server.public_url.clone(), Arc::clone(&ring), Arc::clone(clock));
     let tokens = Arc::new(tokens);
-    let mut settings = oauth_settings(&config.server, &config.routes, config.oauth);
-    settings.registrations_per_minute = config.limits.registrations_per_minute;
-    settings.registrations_per_hour = config.limits.registrations_per_hour;
-    // A sign-in takes more than two requests: one address alone never finds its network over this.
-    settings.sign_ins_per_minute = config.limits.oauth_requests_per_minute.div_ceil(2);
     let parts = Parts {
         store: Arc::clone(&store),
         vault: Arc::clone(&vault),
         provider,
         verifier,
         tokens: Arc::clone(&tokens),
-        keys: ring,
+        keys: Arc::clone(&ring),
         clock: Arc::clone(clock),
     };
-    let documents = ClientDocuments::load(&config.client_documents, clock)
-        .map_err(while_("read client_documents.ca_file"))?;
+    let rules = Rules::new(&config, parts).map_err(while_("read client_documents.ca_file"))?;
     let metrics = Metrics::new().map_err(while_("register the metrics"))?;
-    metrics.mcp_enabled.set(i64::from(config.mcp_enabled));
-    let (by_session, by_address) = rates(&config.limits, &store, clock);
+    metrics.mcp_enabled.set(i64::from(rules.mcp_enabled));
     let limits = serve_limits(&config.limits, drain);
     let shared = Shared {
         origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
-        server: config.server,
-        routes: config.routes.into_iter().map(Arc::new).collect(),
-        limits: config.limits,
-        oauth: OAuth::new(settings, parts).with_client_documents(documents),
+        rules: ArcSwap::from_pointee(rules),
         tokens,
         bearers,
         vault,
-        by_session,
-        by_address,
         metrics,
-        mcp_enabled: Arc::new(AtomicBool::new(config.mcp_enabled)),
     };
-    Ok(Assembled { shared: Arc::new(shared), store, keys, limits })
-}
-
-/// How often a session may ask, and an address at the OAuth endpoints.
-fn rates(
-    limits: &config::Limits,
-    store: &Arc<dyn Store>,
-    clock: &Arc<dyn Clock>,
-) -> (Limiter, SharedLimiter) {
-    let (session, address) = (limits.requests_per_minute, limits.oauth_requests_per_minute);
-    let by_session = Rate::per_minute(session, session.div_ceil(4));
-    let by_address = Rate::per_minute(address, address.div_ceil(2));
-    let by_address = SharedLimiter::new("oauth", by_address, Arc::clone(store), Arc::clone(clock));
-    (Limiter::new(by_session, Arc::clone(clock)), by_address)
+    Ok(Assembled { shared: Arc::new(shared), store, keys, ring, limits })
 }
 
 fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) -> VaultPolicy {
@@ -209,31 +182,6 @@ pub(crate) fn http_client(settings: &config::Cognito) -> Result<reqwest::ClientB
     let pem = fs::read(path).map_err(while_("read cognito.ca_file"))?;
     let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(while_("read cognito.ca_file"))?;
     Ok(builder.tls_certs_only(roots))
-}
-
-fn oauth_settings(
-    server: &config::Server,
-    routes: &[config::Route],
-    grants: config::OauthGrants,
-) -> OAuthSettings {
-    let takes_tokens = routes.iter().filter(|route| route.kind != RouteKind::ApiKey);
-    let resources = takes_tokens.map(|route| ProtectedResource {
-        path: route.path.clone(),
-        resource: route.resource.clone(),
-        scopes: route.scopes.clone(),
-        name: route.name.clone(),
-    });
-    let mut settings = OAuthSettings::new(server.public_url.clone(), resources.collect());
-    let mut allowed = RedirectPattern::known();
-    allowed.extend(grants.allowed_redirect_uris);
-    settings.allowed_redirect_uris = allowed;
-    settings.access_token = grants.access_token;
-    settings.refresh_token = grants.session;
-    settings.session_max = grants.session;
-    settings.remember_consent = grants.remember_consent;
-    settings.relax_resource = grants.relax_resource;
-    settings.introspection_secret = grants.introspection_secret;
-    settings
 }
 
 fn origin(public_url: &str) -> Result<Origin, url::ParseError> {

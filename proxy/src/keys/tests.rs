@@ -57,8 +57,8 @@ fn a_hash_made_before_a_rotation_still_matches_after_it() {
 #[test]
 fn signing_keys_come_current_first_and_are_like_no_other_key() {
     let rotated = ring(&format!("{}\n{}", line("two", 2), line("one", 1)));
-    let keys: Vec<_> = rotated.signing_keys().collect();
-    assert_eq!(keys.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["two", "one"]);
+    let keys = rotated.signing_keys();
+    assert_eq!(keys.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["two", "one"]);
     assert!(keys.iter().all(|(_, key)| *key != [2; 32] && *key != [1; 32]));
     assert_ne!(keys[0].1, keys[1].1);
 }
@@ -69,8 +69,7 @@ fn both_base64_alphabets_comments_and_blank_entries_are_read() {
     let urlsafe = URL_SAFE_NO_PAD.encode([0xfb; 32]);
     assert!(standard.contains('+') && urlsafe.contains('-'));
     let list = format!("# the new one, since May\n\n a : {standard} \nb:{urlsafe},\n");
-    let ids: Vec<_> = ring(&list).signing_keys().map(|(id, _)| id.to_owned()).collect();
-    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(ring(&list).ids(), ["a", "b"]);
 }
 
 #[test]

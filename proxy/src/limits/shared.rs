@@ -22,13 +22,20 @@ pub struct SharedLimiter {
     /// What passed here. Refuses without a question what the store would refuse, and stands in for it.
     own: Limiter,
     /// Whether the store did not answer the last time.
-    alone: AtomicBool,
+    alone: Arc<AtomicBool>,
 }
 
 impl SharedLimiter {
     /// A limit on `what`; none when there is no rate.
     pub fn new(what: &'static str, rate: Option<Rate>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { what, rate, store, own: Limiter::new(rate, clock), alone: AtomicBool::new(false) }
+        Self { what, rate, store, own: Limiter::new(rate, clock), alone: Arc::default() }
+    }
+
+    /// The limit with another rate, which goes on with the counts of this one, here and in the store.
+    #[must_use]
+    pub fn at(&self, rate: Option<Rate>) -> Self {
+        let (store, alone) = (Arc::clone(&self.store), Arc::clone(&self.alone));
+        Self { what: self.what, rate, store, own: self.own.at(rate), alone }
     }
 
     /// Counts one use by `key`. A store that is down is no reason to refuse anything.

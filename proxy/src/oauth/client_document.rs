@@ -150,14 +150,15 @@ impl From<DocumentError> for OAuthError {
 #[error("{0}")]
 pub struct LoadError(Box<dyn std::error::Error + Send + Sync>);
 
-/// The clients that are known by their documents. One for the process, shared.
+/// The clients that are known by their documents. Clones share what they know and count.
+#[derive(Clone)]
 pub struct ClientDocuments {
     allowed_hosts: Vec<HostPattern>,
     fetch: Arc<dyn FetchDocument>,
     /// By host; a client whose document was good before counts for itself.
-    per_host: Limiter,
+    per_host: Arc<Limiter>,
     /// By network and host.
-    per_network: Limiter,
+    per_network: Arc<Limiter>,
     places: Arc<Places>,
     clock: Arc<dyn Clock>,
     known: Cache<ClientId, Known>,
@@ -182,11 +183,13 @@ impl ClientDocuments {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let (rate, at_once) = FETCHES_FOR_ONE_NETWORK;
+        let per_host =
+            Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock));
         Self {
             allowed_hosts,
             fetch,
-            per_host: Limiter::new(Rate::per_minute(FETCHES_PER_MINUTE, FETCHES_AT_ONCE), Arc::clone(&clock)),
-            per_network: Limiter::new(Rate::per_minute(rate, at_once), Arc::clone(&clock)),
+            per_host: Arc::new(per_host),
+            per_network: Arc::new(Limiter::new(Rate::per_minute(rate, at_once), Arc::clone(&clock))),
             places: Arc::default(),
             clock,
             known: Cache::builder().max_capacity(MAX_DOCUMENTS).build(),
@@ -212,6 +215,25 @@ impl ClientDocuments {
         let fetch = HttpDocuments::new(settings.private_networks, roots.transpose()?)
             .map_err(|error| LoadError(error.into()))?;
         Ok(Some(Self::new(settings.allowed_hosts.clone(), Arc::new(fetch), Arc::clone(clock))))
+    }
+
+    /// As configured now, with what these count. What they know is kept unless it is `fetched_anew`, because documents are
+    /// got from other networks or under other authorities than before.
+    ///
+    /// # Errors
+    /// As [`ClientDocuments::load`].
+    pub fn reload(
+        &self,
+        settings: &config::ClientDocuments,
+        fetched_anew: bool,
+    ) -> Result<Option<Self>, LoadError> {
+        if settings.enabled && !fetched_anew {
+            return Ok(Some(Self { allowed_hosts: settings.allowed_hosts.clone(), ..self.clone() }));
+        }
+        let loaded = Self::load(settings, &self.clock)?;
+        let (per_host, per_network) = (Arc::clone(&self.per_host), Arc::clone(&self.per_network));
+        let places = Arc::clone(&self.places);
+        Ok(loaded.map(|new| Self { per_host, per_network, places, ..new }))
     }
 
     /// Whether a client id means a document.

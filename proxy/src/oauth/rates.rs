@@ -28,6 +28,7 @@ pub(super) struct Rates {
 
 struct Limit {
     counts: SharedLimiter,
+    rate: RateOf,
     of: Whose,
     /// The key of the configuration, for the log.
     setting: &'static str,
@@ -39,6 +40,9 @@ enum Whose {
     All,
 }
 
+/// The rate of a limit, by the settings of the moment.
+type RateOf = fn(&OAuthSettings) -> Option<Rate>;
+
 impl Rates {
     /// Of the clients that register.
     pub(super) fn of_registrations(
@@ -46,16 +50,21 @@ impl Rates {
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let (minute, hour) = (settings.registrations_per_minute, settings.registrations_per_hour);
-        let share = |uses: u32| uses.div_ceil(ONE_NETWORK);
-        let limit = |what, rate, of, setting| Limit::new(what, rate, of, setting, (store, clock));
+        let limit = |what, of, rate: RateOf, setting| Limit {
+            counts: SharedLimiter::new(what, rate(settings), Arc::clone(store), Arc::clone(clock)),
+            rate,
+            of,
+            setting,
+        };
         let (per_minute, per_hour) = ("limits.registrations_per_minute", "limits.registrations_per_hour");
+        let share_of_minute: RateOf = |set| of_minute(set.registrations_per_minute.div_ceil(ONE_NETWORK));
+        let share_of_hour: RateOf = |set| of_hour(set.registrations_per_hour.div_ceil(ONE_NETWORK));
         // Who is over a share of one network takes nothing from what there is for all.
         let limits = vec![
-            limit("register-minute", of_minute(share(minute)), Whose::OneNetwork, per_minute),
-            limit("register-hour", of_hour(share(hour)), Whose::OneNetwork, per_hour),
-            limit("register-minute", of_minute(minute), Whose::All, per_minute),
-            limit("register-hour", of_hour(hour), Whose::All, per_hour),
+            limit("register-minute", Whose::OneNetwork, share_of_minute, per_minute),
+            limit("register-hour", Whose::OneNetwork, share_of_hour, per_hour),
+            limit("register-minute", Whose::All, |set| of_minute(set.registrations_per_minute), per_minute),
+            limit("register-hour", Whose::All, |set| of_hour(set.registrations_per_hour), per_hour),
         ];
         let refusal = ("registrations_limited", "too many clients register at the moment: try again later");
         Self { limits, what: "registration", refusal }
@@ -67,15 +76,24 @@ impl Rates {
         store: &Arc<dyn Store>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let one = settings.sign_ins_per_minute;
-        let limit =
-            |rate, of| Limit::new("sign-in", rate, of, "limits.oauth_requests_per_minute", (store, clock));
+        let limit = |of, rate: RateOf| Limit {
+            counts: SharedLimiter::new("sign-in", rate(settings), Arc::clone(store), Arc::clone(clock)),
+            rate,
+            of,
+            setting: "limits.oauth_requests_per_minute",
+        };
         let limits = vec![
-            limit(of_minute(one), Whose::OneNetwork),
-            limit(of_minute(one.saturating_mul(SIGN_IN_NETWORKS)), Whose::All),
+            limit(Whose::OneNetwork, |set| of_minute(set.sign_ins_per_minute)),
+            limit(Whose::All, |set| of_minute(set.sign_ins_per_minute.saturating_mul(SIGN_IN_NETWORKS))),
         ];
         let refusal = ("sign_ins_limited", "too many sign-ins begin at the moment: try again later");
         Self { limits, what: "sign-in", refusal }
+    }
+
+    /// The limits by other settings, with the counts of these.
+    pub(super) fn at(&self, settings: &OAuthSettings) -> Self {
+        let again = |limit: &Limit| Limit { counts: limit.counts.at((limit.rate)(settings)), ..*limit };
+        Self { limits: self.limits.iter().map(again).collect(), ..*self }
     }
 
     /// Counts one. What is refused for another reason does not count.
@@ -93,19 +111,6 @@ impl Rates {
             }
         }
         Ok(())
-    }
-}
-
-impl Limit {
-    fn new(
-        what: &'static str,
-        rate: Option<Rate>,
-        of: Whose,
-        setting: &'static str,
-        (store, clock): (&Arc<dyn Store>, &Arc<dyn Clock>),
-    ) -> Self {
-        let counts = SharedLimiter::new(what, rate, Arc::clone(store), Arc::clone(clock));
-        Self { counts, of, setting }
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) struct Held<T> {
     pub(super) current: bool,
 }
 
-/// Sealed records. Each is sealed with its key as associated data, so that none can be moved to another's place.
+/// Sealed records, of which clones are the same. Each is sealed with its key as associated data, so that none can be moved to another's place.
+#[derive(Clone)]
 pub(super) struct Records {
     store: Arc<dyn Store>,
     keys: Arc<KeyRing>,

@@ -227,6 +227,17 @@ async fn uses_pass_up_to_the_tolerance_and_the_next_is_told_when(subject: Subjec
     assert_eq!(tried.into_iter().filter(|tried| tried.as_ref().unwrap().is_none()).count(), 3);
 }
 
+async fn nobody_owes_more_than_a_looser_rate_lets_anybody_owe(subject: Subject) {
+    let store = &subject.store;
+    assert_eq!(store.allow("a", MINUTE, Duration::ZERO).await.unwrap(), None);
+    assert!(store.allow("a", MINUTE, Duration::ZERO).await.unwrap().unwrap() > MINUTE / 2);
+    let wait = store.allow("a", SHORT / 2, SHORT / 2).await.unwrap().unwrap();
+    assert!(wait <= SHORT / 2, "{wait:?}");
+    store.put("mark", bytes("x"), SHORT / 2).await.unwrap();
+    subject.outlive("mark").await;
+    assert_eq!(store.allow("a", SHORT / 2, SHORT / 2).await.unwrap(), None);
+}
+
 async fn time_that_passes_lets_uses_pass(subject: Subject) {
     let store = &subject.store;
     assert_eq!(store.allow("a", SHORT / 2, Duration::ZERO).await.unwrap(), None);
@@ -280,6 +291,7 @@ conformance!(
     every_subscriber_of_a_channel_hears_what_is_published_on_it,
     a_walk_tells_every_name_with_the_prefix,
     uses_pass_up_to_the_tolerance_and_the_next_is_told_when,
+    nobody_owes_more_than_a_looser_rate_lets_anybody_owe,
     time_that_passes_lets_uses_pass,
     a_store_that_is_there_answers_a_ping,
 );

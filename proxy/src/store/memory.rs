@@ -206,8 +206,10 @@ impl Store for Memory {
         let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
         owed.sweep(now);
         let until = owed.until.get(key).copied();
-        let due = until.and_then(|until| until.duration_since(now).ok()).unwrap_or_default();
+        let owes = until.and_then(|until| until.duration_since(now).ok()).unwrap_or_default();
+        let due = owes.min(interval + tolerance);
         if due > tolerance {
+            owed.insert(key, until, now + due);
             return Ok(Some(due - tolerance));
         }
         if until.is_none() && owed.until.len() >= self.max_records {

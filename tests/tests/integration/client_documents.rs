@@ -28,15 +28,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::clients::{assert_all_steps, drive_against, tool};
 
 /// An https server on loopback that serves documents by path; `/moved` redirects to the good one.
-struct Documents {
+pub(crate) struct Documents {
     origin: String,
-    authority: Authority,
+    pub(crate) authority: Authority,
     seen: Arc<Mutex<Vec<String>>>,
     _stop: DropGuard,
 }
 
 impl Documents {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let authority = Authority::new().unwrap();
         let files = authority.issue("documents").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -56,7 +56,7 @@ impl Documents {
         Self { origin, authority, seen, _stop: stop.drop_guard() }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
 

@@ -36,6 +36,7 @@ mod oauth_attacks;
 mod openapi;
 mod plane_credentials;
 mod project_tools;
+mod reload;
 mod replicas;
 mod sign_in;
 mod store_outages;

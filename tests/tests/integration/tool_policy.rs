@@ -26,36 +26,17 @@ async fn company() -> Stack {
 }
 
 /// Changes the configuration of a running program and waits until it has met the new one.
-async fn reload(program: &mut Program, change: impl FnOnce(&mut Settings), outcome: &str) {
-    let metric = format!("_config_reloads_total{{outcome=\"{outcome}\"}}");
-    let before = metric_of(program, &metric).await;
-    let mut settings = program.settings().unwrap();
-    change(&mut settings);
-    program.rewrite(&settings).unwrap();
-    program.signal("HUP").unwrap();
-    for _ in 0..1000 {
-        if metric_of(program, &metric).await > before {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("no reload was {outcome}:\n{}", program.log().text());
-}
-
-/// The value of the one metric whose name and labels end so; 0 before it exists.
-async fn metric_of(program: &Program, end: &str) -> u32 {
-    let (_, text) = program.admin("/metrics").await.unwrap();
-    let value = text.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| name.ends_with(end)));
-    value.map_or(0, |(_, value)| value.parse().unwrap())
+async fn reload(program: &Program, change: impl FnOnce(&mut Settings), outcome: &str) {
+    program.reload(change, outcome).await.unwrap();
 }
 
 #[tokio::test]
 async fn tools_switched_off_while_running_are_gone_and_a_bad_list_changes_nothing() {
-    let mut stack = company().await;
+    let stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
     let all = session.tools(Era::Modern).await.unwrap();
     assert!(all.len() > 2, "{all:?}");
-    let program = &mut stack.adapter.program;
+    let program = &stack.adapter.program;
     reload(program, |settings| settings.set("tools.allow", vec!["get_me"]), "taken").await;
     assert_eq!(session.tools(Era::Modern).await.unwrap(), ["get_me"]);
     session.tool(Era::Modern, "get_me", &json!({})).await.unwrap();
@@ -80,10 +61,10 @@ async fn tools_switched_off_while_running_are_gone_and_a_bad_list_changes_nothin
 
 #[tokio::test]
 async fn the_requests_a_user_may_cause_change_at_once_for_users_seen_before() {
-    let mut stack = company().await;
+    let stack = company().await;
     let session = stack.sign_in("alice").await.unwrap();
     session.tool(Era::Modern, "list_projects", &json!({})).await.unwrap();
-    let program = &mut stack.adapter.program;
+    let program = &stack.adapter.program;
     reload(program, |settings| settings.set("plane.requests_per_minute", 1), "taken").await;
     let refused = session.tool(Era::Modern, "list_work_items", &json!({})).await.unwrap_err();
     assert!(refused.to_string().contains("plane.rate_limited"), "{refused}");
@@ -200,7 +181,7 @@ async fn limit(stack: &mut Stack) {
         settings.set("plane.workspaces", vec!["acme"]);
         settings.set("plane.projects", vec!["acme/OPS"]);
     };
-    reload(&mut stack.adapter.program, change, "taken").await;
+    reload(&stack.adapter.program, change, "taken").await;
 }
 
 /// What every case of the table is answered; with [`ABSENT`], those that ask for what is hidden about what is not there.

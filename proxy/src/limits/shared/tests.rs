@@ -38,6 +38,19 @@ async fn replicas_count_together() {
 }
 
 #[tokio::test]
+async fn another_rate_goes_on_with_the_counts_of_all_replicas() {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_800_000_000));
+    let store: Arc<dyn Store> = Arc::new(Memory::new(Arc::clone(&clock), 1000));
+    let (one, two) = (replica(&store, &clock), replica(&store, &clock));
+    assert_eq!(passed(&[&one, &two], 10, "a").await, 3);
+    let reloaded = one.at(Rate::per_minute(1, BURST));
+    assert_eq!(passed(&[&reloaded], 10, "a").await, 0, "no new burst");
+    // Three minutes are owed, and no more than one can be at four a minute.
+    let looser = replica(&store, &clock).at(Rate::per_minute(4, 4));
+    assert_eq!(looser.check("a").await, Err(RetryAfter(Duration::from_secs(15))));
+}
+
+#[tokio::test]
 async fn no_rate_is_no_limit_and_asks_nobody() {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store: Arc<dyn Store> = Arc::new(Memory::new(Arc::clone(&clock), 0));

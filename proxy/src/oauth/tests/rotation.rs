@@ -84,7 +84,7 @@ async fn approvals_by_key(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn approvals_are_sealed_anew_when_they_are_looked_at_and_end_when_they_would_have() {
     let [old, both, _] = rings();
-    let [old_id, new_id] = [&old, &both].map(|ring| ring.ids().next().unwrap().to_owned());
+    let [old_id, new_id] = [&old, &both].map(|ring| ring.ids().remove(0));
     let before = World::new().beside(old);
     let given_back = before.signed_in().await;
     let (client, day) = (given_back.client, Duration::from_secs(24 * 60 * 60));

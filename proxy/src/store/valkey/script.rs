@@ -17,10 +17,12 @@ pub(super) const DELETE_IF: &str =
 /// would pass. The time is the server's, so that replicas whose clocks differ count alike.
 pub(super) const ALLOW: &str = "local time = redis.call('TIME') \
      local now = time[1] * 1000000 + time[2] \
-     local due = math.max((tonumber(redis.call('GET', KEYS[1]) or '') or 0) - now, 0) \
-     if due > tonumber(ARGV[2]) then return math.ceil(due - ARGV[2]) end \
-     due = due + ARGV[1] \
-     redis.call('SET', KEYS[1], string.format('%.0f', now + due), 'PX', math.ceil(due / 1000)) return 0";
+     local owes = math.max((tonumber(redis.call('GET', KEYS[1]) or '') or 0) - now, 0) \
+     local due = math.min(owes, ARGV[1] + ARGV[2]) \
+     local keep = function() \
+     redis.call('SET', KEYS[1], string.format('%.0f', now + due), 'PX', math.ceil(due / 1000)) end \
+     if due > tonumber(ARGV[2]) then if due < owes then keep() end return math.ceil(due - ARGV[2]) end \
+     due = due + ARGV[1] keep() return 0";
 
 /// A script, sent by its hash as long as the server remembers it.
 pub(super) struct Script {

@@ -1,0 +1,351 @@
+//! Each setting that the docs call live, changed while a stream is open.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use stack::{
+    client::{Era, SignedIn},
+    proxy::{Proxy, fresh_key},
+    scratch::Scratch,
+    settings::{Settings, route},
+    stack::Stack,
+    wire,
+};
+use tokio::time::timeout;
+
+use crate::client_documents::Documents;
+
+/// A vault key file with two keys, and the proxy started anew with it.
+pub(super) struct KeyFile {
+    pub(super) lines: [String; 2],
+    scratch: Scratch,
+}
+
+impl KeyFile {
+    pub(super) async fn start(stack: &mut Stack) -> Self {
+        let scratch = Scratch::new("keys").unwrap();
+        let lines = ["first", "second"].map(|id| fresh_key(id).unwrap());
+        let keys = Self { lines, scratch };
+        keys.write(&keys.lines.join("\n"));
+        restart(stack, |settings| settings.set("vault.keys_file", keys.path("keys"))).await;
+        keys
+    }
+
+    pub(super) fn write(&self, text: &str) {
+        self.scratch.write("keys", text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.scratch.path().join(name).display().to_string()
+    }
+}
+
+/// Starts the proxy anew on its port with other settings, and its vault keys from a file.
+async fn restart(stack: &mut Stack, change: impl FnOnce(&mut Settings)) {
+    let mut environment = stack.environment();
+    environment.remove("PROXY_VAULT__KEYS");
+    let mut settings = stack.proxies.remove(0).settings.clone();
+    change(&mut settings);
+    stack.proxies.push(Proxy::start(settings, &environment).await.unwrap());
+}
+
+struct World {
+    stack: Stack,
+    keys: KeyFile,
+    documents: Documents,
+    /// For `/echo`.
+    session: SignedIn,
+}
+
+/// What the introspection secret is in the beginning, and after.
+const SECRETS: [&str; 2] = ["the first secret, of 32 characters", "the other secret, of 32 characters"];
+
+impl World {
+    async fn start() -> Self {
+        let mut stack = Stack::builder().echo_routes().start().await.unwrap();
+        let keys = KeyFile::start(&mut stack).await;
+        let documents = Documents::start().await;
+        keys.scratch.write("secret", SECRETS[0]).unwrap();
+        let change = |settings: &mut Settings| {
+            settings.set("oauth.introspection_secret_file", keys.path("secret"));
+            settings.set("forward_auth.listen", "127.0.0.1:0");
+            settings.set("forward_auth.trusted_proxies", vec!["10.0.0.7"]);
+            settings.set("limits.oauth_requests_per_minute", 0);
+            settings.set("limits.registrations_per_minute", 0);
+            settings.set("limits.registrations_per_hour", 0);
+            settings.set("log.filter", "info,proxy::pipeline=warn");
+        };
+        restart(&mut stack, change).await;
+        let session = stack.sign_in_at("/echo", "alice").await.unwrap();
+        Self { stack, keys, documents, session }
+    }
+
+    /// The status of a request sent as it is.
+    async fn raw(&self, request: String) -> u16 {
+        let address = self.stack.proxies[0].program.public();
+        let request = request.replace('\n', "\r\n").into_bytes();
+        let patience = Duration::from_secs(4);
+        let answer = wire::exchange(address, &self.stack.authority.pem(), request, patience).await.unwrap();
+        wire::statuses(&answer).first().copied().unwrap_or_default()
+    }
+
+    fn host(&self) -> &str {
+        self.stack.origin().trim_start_matches("https://")
+    }
+
+    /// `bytes` to the echo route, from behind a proxy of which it depends whether it is believed.
+    async fn echo(&self, bytes: usize) -> u16 {
+        let client = &self.session.client;
+        let url = client.endpoint().join("/echo/status/200").unwrap();
+        let request = client.request("POST", &url).unwrap().bearer_auth(&self.session.tokens.access);
+        let request = request.header("x-forwarded-for", "203.0.113.9").body("x".repeat(bytes));
+        client.send(request).await.unwrap().status
+    }
+
+    async fn registration(&self, uri: &str) -> u16 {
+        let metadata = json!({ "redirect_uris": [uri], "token_endpoint_auth_method": "none" });
+        self.session.client.register(&self.session.discovery, &metadata).await.unwrap().status
+    }
+
+    /// The authorization page of a client with this id, for this resource.
+    async fn page(&self, client_id: &str, resource: Option<&str>) -> stack::browser::Page {
+        let (client, found) = (&self.session.client, &self.session.discovery);
+        let mut url = client.authorization(found, client_id).unwrap().url;
+        if let Some(resource) = resource {
+            let pairs: Vec<_> =
+                url.query_pairs().into_owned().filter(|(name, _)| name != "resource").collect();
+            url.query_pairs_mut().clear().extend_pairs(pairs).append_pair("resource", resource);
+        }
+        self.stack.browser().unwrap().visit(&url).await.unwrap()
+    }
+
+    async fn introspected(&self, token: &str) -> Vec<Value> {
+        let client = &self.session.client;
+        let url = client.endpoint().join("/introspect").unwrap();
+        let mut told = Vec::new();
+        for secret in SECRETS {
+            let request = client.request("POST", &url).unwrap().bearer_auth(secret);
+            told.push(client.send(request.form(&[("token", token)])).await.unwrap().json);
+        }
+        told
+    }
+
+    /// What is seen from outside of a setting: a word for what it is in the beginning and one for after its change.
+    async fn seen(&self, setting: &str) -> String {
+        let (client, origin) = (&self.session.client, self.stack.origin());
+        let program = &self.stack.proxies[0].program;
+        let host = self.host();
+        let document = self.documents.url("/client.json");
+        match setting {
+            "server.additional_hosts" => {
+                self.raw("GET /mcp HTTP/1.1\nHost: other.example\n\n".to_owned()).await
+            }
+            "server.allowed_origins" => {
+                let head = format!("POST /mcp HTTP/1.1\nHost: {host}\nContent-Length: 0\n");
+                self.raw(format!("{head}Origin: https://app.example\n\n")).await
+            }
+            "server.trusted_proxies" => {
+                self.echo(1).await;
+                return self.stack.echo.last().unwrap().values("x-forwarded-for").join(" ");
+            }
+            "mcp.enabled" => {
+                let request = client.rpc(Era::Modern, "none", "ping", &json!({})).unwrap();
+                let url = client.endpoint().join("/mcp").unwrap();
+                let request = request.build().unwrap();
+                let body = request.body().and_then(|body| body.as_bytes()).unwrap().to_vec();
+                client.send(client.request("POST", &url).unwrap().body(body)).await.unwrap().status
+            }
+            "routes" => client.load("/added").await.unwrap().status,
+            "forward_auth.trusted_proxies" => {
+                let address = program.listener("forward_auth").unwrap();
+                let asked = reqwest::Client::builder().no_proxy().build().unwrap();
+                let asked =
+                    asked.get(format!("http://{address}/forward-auth")).header("x-forwarded-method", "GET");
+                let asked = asked.header("x-forwarded-host", host).header("x-forwarded-uri", "/mcp");
+                asked.send().await.unwrap().status().as_u16()
+            }
+            "oauth.allowed_redirect_uris" => self.registration("https://client.example/callback").await,
+            "oauth.access_token_seconds" => {
+                return self.stack.sign_in("bob").await.unwrap().tokens.expires_in.to_string();
+            }
+            "oauth.refresh_token_days" => {
+                let session = self.stack.sign_in("bob").await.unwrap();
+                let told = self.introspected(&session.tokens.refresh).await;
+                let told = told.iter().find(|one| one["active"] == true).unwrap();
+                let left = told["exp"].as_u64().unwrap() - told["iat"].as_u64().unwrap();
+                return format!("{} days", left.div_ceil(86_400));
+            }
+            "oauth.remember_consent" => {
+                let page = self.page(&self.session.client_id, None).await;
+                let cookie = page.headers["set-cookie"].to_str().unwrap().to_owned();
+                return cookie.split("Max-Age=").nth(1).unwrap().split(';').next().unwrap().to_owned();
+            }
+            "oauth.relax_resource" => {
+                self.page(&self.session.client_id, Some("http://localhost:3000/")).await.status
+            }
+            "oauth.introspection_secret_file" => {
+                let told = self.introspected(&self.session.tokens.access).await;
+                return told.iter().map(|one| one["active"].to_string()).collect::<Vec<_>>().join(" ");
+            }
+            "client_documents.enabled" => {
+                let metadata = client.load("/.well-known/oauth-authorization-server").await.unwrap().json;
+                return metadata["client_id_metadata_document_supported"].to_string();
+            }
+            "client_documents.allowed_hosts" | "client_documents.private_networks" => {
+                let page = self.page(&document, None).await;
+                let words =
+                    ["client_document_address", "client_document_host", "client_document_unreachable"];
+                return words
+                    .into_iter()
+                    .find(|word| page.body.contains(word))
+                    .unwrap_or(&page.body)
+                    .to_owned();
+            }
+            "client_documents.ca_file" => self.page(&document, None).await.status,
+            "vault.keys_file" => {
+                let session = self.stack.sign_in("bob").await.unwrap();
+                let header = session.tokens.access.split('.').next().unwrap().to_owned();
+                let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+                let old = self.session.client.probe(&self.session.tokens.access).await.unwrap().status;
+                return format!("{}, and old ones {old}", header["kid"].as_str().unwrap());
+            }
+            "limits.body_bytes" => self.echo(3000).await,
+            "limits.body_timeout_seconds" => {
+                let head = format!("POST /token HTTP/1.1\nHost: {host}\nContent-Length: 100\n");
+                self.raw(format!("{head}Content-Type: application/x-www-form-urlencoded\n\ngrant")).await
+            }
+            "limits.requests_per_minute" => {
+                self.echo(1).await;
+                self.echo(1).await
+            }
+            "limits.oauth_requests_per_minute" => {
+                let url = format!("{origin}/token").parse().unwrap();
+                let mut last = 0;
+                for _ in 0..3 {
+                    let request = client.request("POST", &url).unwrap();
+                    last = client.send(request.form(&[("grant_type", "none")])).await.unwrap().status;
+                }
+                last
+            }
+            "limits.registrations_per_minute" | "limits.registrations_per_hour" => {
+                self.registration("http://127.0.0.1:9/callback").await;
+                self.registration("http://127.0.0.1:9/callback").await
+            }
+            "log.filter" => {
+                client.load("/healthz").await.unwrap();
+                let is_told = async {
+                    while !program.log().lines().iter().any(|line| line.contains("\"message\":\"request\"")) {
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                    }
+                };
+                let told = timeout(Duration::from_secs(3), is_told).await;
+                return told.map_or("none", |()| "requests").to_owned();
+            }
+            other => panic!("nobody looks at {other}"),
+        }
+        .to_string()
+    }
+
+    /// Changes a setting, and what it needs beside it.
+    fn change(&self, setting: &str, settings: &mut Settings) {
+        match setting {
+            "server.additional_hosts" => settings.set(setting, vec!["other.example"]),
+            "server.allowed_origins" => settings.set(setting, vec!["https://app.example"]),
+            "server.trusted_proxies" | "forward_auth.trusted_proxies" => {
+                settings.set(setting, vec!["127.0.0.1"])
+            }
+            "mcp.enabled" | "oauth.remember_consent" | "client_documents.enabled" => {
+                settings.set(setting, false)
+            }
+            "routes" => settings.push("routes", route("/added", "http", self.stack.echo.url())),
+            "oauth.allowed_redirect_uris" => settings.set(setting, vec!["https://client.example/*"]),
+            "oauth.access_token_seconds" => settings.set(setting, 600),
+            "oauth.refresh_token_days" => settings.set(setting, 2),
+            "oauth.relax_resource" => {
+                let only = route("/mcp", "mcp", &self.stack.adapter.endpoint);
+                settings.set("routes", vec![toml::Value::from(only)]);
+                settings.set(setting, true);
+            }
+            "oauth.introspection_secret_file" => drop(self.keys.scratch.write("secret", SECRETS[1]).unwrap()),
+            "client_documents.allowed_hosts" => settings.set(setting, vec!["known.example"]),
+            "client_documents.private_networks" => settings.set(setting, true),
+            "client_documents.ca_file" => {
+                settings.set("client_documents.private_networks", true);
+                settings.set(setting, self.documents.authority.file().display().to_string());
+            }
+            "vault.keys_file" => {
+                let [first, second] = &self.keys.lines;
+                self.keys.write(&format!("{second}\n{first}"));
+            }
+            "limits.body_bytes" => settings.set(setting, 2000),
+            "log.filter" => settings.set(setting, "info"),
+            _ => settings.set(setting, 1),
+        }
+    }
+}
+
+/// What is seen of each setting in the beginning, and after its change.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("client_documents.allowed_hosts", "client_document_address", "client_document_host"),
+    ("client_documents.ca_file", "400", "200"),
+    ("client_documents.enabled", "true", "false"),
+    ("client_documents.private_networks", "client_document_address", "client_document_unreachable"),
+    ("forward_auth.trusted_proxies", "403", "401"),
+    ("limits.body_bytes", "200", "413"),
+    ("limits.body_timeout_seconds", "0", "408"),
+    ("limits.oauth_requests_per_minute", "400", "429"),
+    ("limits.registrations_per_hour", "201", "429"),
+    ("limits.registrations_per_minute", "201", "429"),
+    ("limits.requests_per_minute", "200", "429"),
+    ("mcp.enabled", "401", "503"),
+    ("oauth.access_token_seconds", "3600", "600"),
+    ("oauth.allowed_redirect_uris", "400", "201"),
+    ("oauth.introspection_secret_file", "true null", "null true"),
+    ("oauth.refresh_token_days", "30 days", "2 days"),
+    ("oauth.relax_resource", "303", "200"),
+    ("oauth.remember_consent", "2592000", "3600"),
+    ("routes", "404", "401"),
+    ("server.additional_hosts", "421", "401"),
+    ("server.allowed_origins", "403", "401"),
+    ("server.trusted_proxies", "127.0.0.1", "203.0.113.9"),
+    ("vault.keys_file", "first, and old ones 200", "second, and old ones 200"),
+    // The last one: what was logged stays.
+    ("log.filter", "none", "requests"),
+];
+
+#[tokio::test]
+async fn each_live_setting_changes_at_once_and_back_while_a_stream_is_open() {
+    let world = World::start().await;
+    let client = &world.session.client;
+    let url = client.endpoint().join("/echo/events").unwrap();
+    let stream = client.request("POST", &url).unwrap().bearer_auth(&world.session.tokens.access);
+    let mut events = stream.send().await.unwrap().bytes_stream();
+    let program = &world.stack.proxies[0].program;
+    let beginning = program.settings().unwrap();
+    for (setting, before, after) in SETTINGS {
+        assert_eq!(world.seen(setting).await, *before, "{setting} before");
+        program.reload(|settings| world.change(setting, settings), "taken").await.unwrap();
+        assert_eq!(world.seen(setting).await, *after, "{setting} after");
+        world.stack.echo.emit(setting).await.unwrap();
+        let chunk = events.next().await.unwrap().unwrap();
+        assert_eq!(chunk, format!("data: {setting}\n\n").as_bytes());
+        if let "oauth.introspection_secret_file" | "vault.keys_file" = *setting {
+            continue;
+        }
+        program.reload(|settings| *settings = beginning.clone(), "taken").await.unwrap();
+    }
+}
+
+#[test]
+fn every_setting_that_the_docs_call_live_is_tried() {
+    let docs = include_str!("../../../../docs/configuration.md");
+    let rows = docs.lines().skip_while(|line| *line != "| program | settings |").skip(2);
+    let rows = rows.take_while(|line| line.starts_with("| proxy |") || line.starts_with("| |"));
+    let mut told: Vec<_> = rows.flat_map(|line| line.split('`').skip(1).step_by(2)).collect();
+    let mut tried: Vec<_> = SETTINGS.iter().map(|(setting, ..)| *setting).collect();
+    told.sort_unstable();
+    tried.sort_unstable();
+    assert_eq!(told, tried);
+}
