@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
-use service::{Clock, serve};
+use service::{Clock, serve, traces::Tracing};
 use url::Url;
 
 use super::{StartError, while_};
@@ -89,6 +89,7 @@ pub(super) async fn assemble(
         bearers,
         vault,
         metrics,
+        tracing: Tracing::new(&config.traces),
     };
     Ok(Assembled { shared: Arc::new(shared), store, keys, ring, limits })
 }
