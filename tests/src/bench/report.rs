@@ -59,10 +59,10 @@ impl Compared {
         Self { name: scenario.name, title: scenario.title, connections, series }
     }
 
-    /// How many answers were wrong, or did not come.
+    /// How many of our answers were wrong, or did not come.
     #[must_use]
     pub fn failed(&self) -> usize {
-        self.series.iter().map(|one| one.failed).sum()
+        self.series.first().map_or(0, |ours| ours.failed)
     }
 
     /// For machines.
@@ -117,6 +117,9 @@ impl Compared {
                 milliseconds(&one.p99),
             )?;
         }
+        for one in self.series.iter().filter(|one| one.failed > 0) {
+            writeln!(text, "  {}: {} answers were wrong or did not come", one.name, one.failed)?;
+        }
         for (ours, theirs) in self.pairs() {
             let ratio = |ours: &[f64], theirs: &[f64]| {
                 Spread::ratio(ours, theirs).map_or("-".to_owned(), |spread| spread.to_string())
@@ -162,6 +165,7 @@ mod tests {
             p50: vec![1500.0],
             p99: vec![3000.0],
             memory: 12.0,
+            failed: usize::from(name == "them"),
             ..Series::default()
         };
         let series = vec![one("us", 100.0), one("them", 50.0)];
@@ -171,7 +175,7 @@ mod tests {
             text.starts_with("a title, 4 connections\n") && text.contains("us / them: requests 2.00"),
             "{text}"
         );
-        assert!(text.contains("1.50") && compared.failed() == 0, "{text}");
+        assert!(text.contains("them: 1 answers were wrong") && compared.failed() == 0, "{text}");
         let json = compared.json();
         assert_eq!(json["ratios"][0]["throughput"]["median"], 2.0);
         assert_eq!(json["contestants"][1]["processor_us_per_request"], Value::Null);

@@ -59,6 +59,6 @@ async fn measure(report: &Path) -> Outcome {
     if failed == 0 {
         Ok(())
     } else {
-        Err(Trouble::new(format!("{failed} answers were wrong or did not come")))
+        Err(Trouble::new(format!("{failed} of our answers were wrong or did not come")))
     }
 }
