@@ -70,6 +70,7 @@ struct Notes {
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         let started = Instant::now();
+        let _counted = self.settings.metrics.request_began();
         let id = request_id(request.headers());
         let method = request.method().clone();
         let mut opening = Opening::new(self.settings.tracing, &request, &id);
@@ -152,7 +153,13 @@ impl Front {
             return Err(Refusal::Disabled);
         }
         // Before the method: clients open with a GET and need the challenge, not a 405.
-        let mut caller = authenticate::authenticate(request.headers(), &self.settings.verifier, id).await?;
+        let mut caller = authenticate::authenticate(
+            request.headers(),
+            &self.settings.verifier,
+            &self.settings.metrics,
+            id,
+        )
+        .await?;
         notes.mode = Some(caller.credential.mode());
         if request.method() != Method::POST {
             return Err(Refusal::MethodNotAllowed);
