@@ -31,8 +31,8 @@ e2e: ## Install real Traefik, oauth2-proxy and an OpenID provider, and test the 
 fuzz: ## Fuzz what strangers send, each target for FUZZ_SECONDS (60)
 	@bash tests/tools/run-fuzz.sh
 
-bench: ## Measure throughput and latency (not built yet)
-	@echo "make bench: not built yet; no benchmark exists." >&2; exit 2
+bench: ## The release build beside nginx, Traefik and oauth2-proxy in one run: throughput, latency, CPU, memory
+	@bash tests/tools/run-bench.sh
 
 chart: ## Lint the Helm chart, and test what it renders with a real Kubernetes API, Helm, Traefik and our programs
 	@bash tests/tools/run-chart.sh

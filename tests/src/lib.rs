@@ -14,11 +14,13 @@
 //! - [`wire`]: bytes on a TLS connection, as no client library would send them.
 //! - [`scrape`]: what a program's metrics say.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
+//! - [`bench`]: the same programs beside their peers, measured.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
 //!
 //! Dropping a handle stops what it stands for; a handle dropped by a failing test prints the log of its process.
 pub mod adapter;
+pub mod bench;
 pub mod browser;
 pub mod certificate;
 pub mod chain;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use crate::{
@@ -79,6 +80,17 @@ impl OAuth2Proxy {
         let config = scratch.write("oauth2-proxy.cfg", settings.text())?;
         let process = launch(port, &config).await?;
         Ok(Self { process, port, config, _scratch: scratch })
+    }
+
+    /// What `oauth2-proxy --version` says, for the report of a run.
+    ///
+    /// # Errors
+    /// When it is not installed.
+    pub fn version() -> Outcome<String> {
+        let program = tool("oauth2-proxy", "OAUTH2_PROXY")?;
+        let output =
+            Command::new(program).arg("--version").output().while_doing("run oauth2-proxy --version")?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// Stops it and starts it again as it was.
