@@ -38,7 +38,7 @@ chart: ## Lint the Helm chart, and test what it renders with a real Kubernetes A
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny helm chart-tests crds kubernetes docs-tests
+	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny helm chart-tests crds kubernetes docs-tests collector
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

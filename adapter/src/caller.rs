@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use service::Secret;
+use service::traces::TraceContext;
 
 /// One authenticated request: the credential, and what the client said beside it.
 #[derive(Clone, Debug)]
@@ -12,10 +13,19 @@ pub struct Caller {
     pub credential: Credential,
     /// `X-Workspace-slug`, honoured in api-key mode only.
     pub workspace: Option<String>,
-    /// `X-Request-Id` of the request, passed on to Plane so that both logs can be joined.
-    pub request_id: String,
+    /// The request it is.
+    pub origin: Origin,
     /// What the client may do on the caller's behalf.
     pub granted: Granted,
+}
+
+/// The client's request that something is done for, by the names Plane is told, so that logs and traces can be joined.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// `X-Request-Id`.
+    pub request_id: String,
+    /// Its place in a trace; none for what is done after it.
+    pub trace: Option<TraceContext>,
 }
 
 /// The scopes the user granted the client, when the edge says them. It only ever takes away, so a client that sets the

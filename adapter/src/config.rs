@@ -15,6 +15,7 @@ use cognito::{ClientId, KeySource};
 use service::config::{Layers, Problem, Problems, load};
 use service::reload::Source;
 use service::telemetry::LogFormat;
+use service::traces;
 use toml::Table;
 use url::Url;
 
@@ -26,7 +27,7 @@ use crate::front::origin::{AllowedHosts, AllowedOrigins};
 use crate::plane::path::Slug;
 use crate::policy::Policy;
 
-/// Names the Python server used, and where they belong here.
+/// Names the Python server used, and OpenTelemetry's, and where they belong here.
 const ALIASES: &[(&str, &str)] = &[
     ("PLANE_BASE_URL", "plane.base_url"),
     ("PLANE_WORKSPACE_SLUG", "plane.workspace_slug"),
@@ -37,6 +38,12 @@ const ALIASES: &[(&str, &str)] = &[
     ("PLANE_MCP_ENABLED_TOOLS", "tools.allow"),
     ("SSL_CERT_FILE", "plane.ca_file"),
     ("REQUESTS_CA_BUNDLE", "plane.ca_file"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traces.headers"),
+    ("OTEL_SERVICE_NAME", "traces.service_name"),
+    ("OTEL_TRACES_SAMPLER_ARG", "traces.sample_ratio"),
 ];
 
 /// The whole, valid configuration.
@@ -54,7 +61,9 @@ pub struct Config {
     pub policy: Policy,
     /// `[log]`
     pub log: Log,
-    /// What is in effect, defaults included, as TOML. Holds no secret, because the adapter has none.
+    /// `[traces]`
+    pub traces: traces::Settings,
+    /// What is in effect, defaults included, as TOML. Holds no secret: the only one, the collector's headers, is not shown.
     pub effective: String,
     /// The same, as it is written.
     pub written: Written,
@@ -187,8 +196,15 @@ impl Config {
     /// # Errors
     /// Every problem there is, each naming its key.
     pub fn load(file: Option<(PathBuf, String)>, env: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let in_the_open = file.as_ref().is_some_and(|(_, text)| shows_headers(text));
         let layers = Layers { prefix: "ADAPTER", file, env, aliases: ALIASES };
-        let (raw, problems) = load::<Raw>(&layers);
+        let (raw, mut problems) = load::<Raw>(&layers);
+        if in_the_open {
+            problems.push(
+                "traces.headers",
+                "is a secret: give it in the environment, or as a file of its own (traces.headers_file)",
+            );
+        }
         Self::resolved(raw, problems)
     }
 
@@ -206,6 +222,12 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+/// Whether the collector's headers stand in the configuration file, which is shown, copied and kept under version control.
+fn shows_headers(file: &str) -> bool {
+    let table = file.parse::<toml::Table>();
+    table.is_ok_and(|table| table.get("traces").is_some_and(|traces| traces.get("headers").is_some()))
 }
 
 #[cfg(test)]

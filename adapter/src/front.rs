@@ -14,18 +14,19 @@ use std::time::Instant;
 use bytes::Bytes;
 use cognito::Verifier;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use http::{HeaderName, Method, Request, Response};
+use http::{HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use service::serve::{Body, Handler, Peer};
+use service::traces::Tracing;
 
-use crate::caller::Caller;
 use crate::error::Refusal;
 use crate::metrics::Metrics;
-use crate::reload::{Live, Rules};
+use crate::reload::Live;
 use crate::server::{Session, Toolbox};
+use crate::trace::Opening;
 use envelope::Envelope;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -44,6 +45,8 @@ pub struct Settings {
     pub verifier: Verifier,
     /// Counters.
     pub metrics: Metrics,
+    /// What is recorded.
+    pub tracing: Tracing,
 }
 
 /// The handler of one serving thread.
@@ -68,29 +71,51 @@ impl Handler for Front {
         let _counted = self.settings.metrics.request_began();
         let id = request_id(request.headers());
         let method = request.method().clone();
-        let mut notes = Notes::default();
-        let (response, outcome) = match self.answer(request, &id, &mut notes).await {
-            Ok(response) => (response, "ok"),
-            Err(refusal) => {
-                if let Refusal::Internal(_) = refusal {
-                    tracing::error!(request.id = id, error = &refusal as &dyn std::error::Error);
-                }
-                (respond::refusal(&refusal, notes.envelope.id.as_ref()), refusal.reason())
-            }
-        };
-        self.settings.metrics.request(outcome);
+        let mut opening = Opening::new(self.settings.tracing, &method, request.headers(), &id);
+        let spans = opening.spans();
+        spans
+            .enclose(async {
+                let mut notes = Notes::default();
+                let (response, outcome) = match self.answer(request, &id, &mut notes, &mut opening).await {
+                    Ok(response) => (response, "ok"),
+                    Err(refusal) => {
+                        if let Refusal::Internal(_) = refusal {
+                            tracing::error!(error = &refusal as &dyn std::error::Error);
+                        }
+                        (respond::refusal(&refusal, notes.envelope.id.as_ref()), refusal.reason())
+                    }
+                };
+                self.settings.metrics.request(outcome);
+                notes.tell(&method, response.status(), outcome, started, &mut opening);
+                response
+            })
+            .await
+    }
+}
+
+impl Notes {
+    /// The log line, and the end of the request's span.
+    fn tell(
+        &self,
+        method: &Method,
+        status: StatusCode,
+        outcome: &'static str,
+        started: Instant,
+        opening: &mut Opening,
+    ) {
+        let (called, tool) = (self.envelope.method.as_deref(), self.envelope.tool.as_deref());
+        opening.place();
+        opening.answered((called, tool), status, outcome);
         tracing::info!(
-            request.id = id,
             http.method = %method,
-            http.status = response.status().as_u16(),
-            mcp.method = notes.envelope.method.as_deref().unwrap_or("-"),
-            mcp.tool = notes.envelope.tool.as_deref().unwrap_or("-"),
-            mode = notes.mode.unwrap_or("-"),
+            http.status = status.as_u16(),
+            mcp.method = called.unwrap_or("-"),
+            mcp.tool = tool.unwrap_or("-"),
+            mode = self.mode.unwrap_or("-"),
             outcome,
             latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request"
         );
-        response
     }
 }
 
@@ -110,6 +135,7 @@ impl Front {
         request: Request<Incoming>,
         id: &str,
         notes: &mut Notes,
+        opening: &mut Opening,
     ) -> Result<Response<Body>, Refusal> {
         if request.uri().path() == "/healthz" {
             return Ok(respond::healthy());
@@ -125,7 +151,7 @@ impl Front {
             return Err(Refusal::Disabled);
         }
         // Before the method: clients open with a GET and need the challenge, not a 405.
-        let caller = authenticate::authenticate(
+        let mut caller = authenticate::authenticate(
             request.headers(),
             &self.settings.verifier,
             &self.settings.metrics,
@@ -140,26 +166,29 @@ impl Front {
         let (parts, body) = request.into_parts();
         let body = receive(body, rules.body_bytes).await?;
         notes.envelope = Envelope::read(&body)?;
+        opening.read(notes.envelope.trace.as_ref());
         if let Some(wrong) = notes.envelope.fault {
             return Err(Refusal::InvalidRequest(wrong));
         }
         check_version(&parts.headers, &notes.envelope)?;
-        self.call(parts.headers, body, caller, &rules).await
+        caller.origin.trace = opening.place().map(|place| place.context().clone());
+        let session =
+            Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller), opening.spans());
+        self.call(parts.headers, body, session, rules.body_bytes).await
     }
 
-    /// Gives the message to rmcp. The handler is made for this caller, so no tool can run without one.
+    /// Gives the message to rmcp. The handler is made for one caller, so no tool can run without one.
     async fn call(
         &self,
         headers: HeaderMap,
         body: Bytes,
-        caller: Caller,
-        rules: &Rules,
+        session: Session,
+        most: usize,
     ) -> Result<Response<Body>, Refusal> {
-        let session = Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller));
         let service = StreamableHttpService::new(
             move || Ok(session.clone()),
             self.sessions.clone(),
-            self.protocol.clone().with_max_request_body_bytes(rules.body_bytes),
+            self.protocol.clone().with_max_request_body_bytes(most),
         );
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;

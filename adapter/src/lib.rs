@@ -12,7 +12,7 @@
 //! ```
 //!
 //! [`config`] is whole and valid before anything is bound, and [`reload`] keeps it so while it changes; what the operator
-//! lets the tools show is a [`policy`]; [`metrics`] holds every metric's name.
+//! lets the tools show is a [`policy`]; [`metrics`] holds every metric's name, and `trace` what traces tell.
 
 pub mod caller;
 mod command_line;
@@ -27,6 +27,7 @@ pub mod reload;
 mod run;
 pub mod server;
 pub mod tools;
+mod trace;
 
 pub use command_line::{Arguments, Command, failure_text};
 pub use doctor::{Doctor, doctor};

@@ -9,7 +9,7 @@ use adapter::reload::Reload;
 use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
 use clap::Parser;
 use service::reload::Source;
-use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry, traces};
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
@@ -44,13 +44,16 @@ fn main() -> ExitCode {
 }
 
 fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = telemetry::init(config.log.format, &config.log.filter)?;
+    let (filter, export) = telemetry::init(config.log.format, &config.log.filter, &config.traces)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let shutdown = Shutdown::on_signals()?;
         let reload = Reload::new(source, &config, filter)?;
         let listeners = Listeners::bind(&config.server).await?;
         run(config, listeners, Arc::new(SystemClock), shutdown, Some(reload)).await?;
         Ok(())
-    })
+    });
+    // Nothing is served any more: whatever was recorded is in the queue.
+    export.into_iter().for_each(traces::Export::finish);
+    served
 }

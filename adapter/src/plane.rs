@@ -180,8 +180,8 @@ impl Plane {
             Credential::Identity(identity) => {
                 self.memory.keys.note(account, identity, self.clock.now());
                 let session = self.session(account).await;
-                let (identity, request_id) = (identity.clone(), caller.request_id.clone());
-                Some(Visit { account, identity, session, request_id })
+                let (identity, origin) = (identity.clone(), caller.origin.clone());
+                Some(Visit { account, identity, session, origin })
             }
         };
         let session = visit.as_ref().map_or(0, |visit| visit.session.id());
@@ -195,7 +195,7 @@ impl Plane {
             self.metrics.plane_request(outcome, started.elapsed());
             result.inspect_err(|error| {
                 tracing::debug!(
-                    request.id = caller.request_id,
+                    request.id = caller.origin.request_id,
                     outcome,
                     error = error as &dyn std::error::Error
                 );
@@ -230,7 +230,7 @@ impl Plane {
                 (None, Credential::ApiKey(key)) => {
                     let account = caller.credential.account();
                     let budget = self.take(account, Lane::Key).await?;
-                    let request = Request::get(path, &caller.request_id);
+                    let request = Request::get(path, &caller.origin);
                     let answer = self.exchange(&request, &Proof::Key(key)).await?;
                     self.note_limits(&answer, &budget);
                     answer.into_body()

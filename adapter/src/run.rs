@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use service::admin::{Admin, ReadyCheck};
 use service::serve::{self, Bound, Drained, Limits, Plain};
+use service::traces::Tracing;
 use service::{Clock, Shutdown};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -86,7 +87,12 @@ pub async fn run(
     let verifier =
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
     let limits = Limits { drain: config.server.drain, ..Limits::default() };
-    let settings = Arc::new(Settings { path: config.mcp.path, verifier, metrics: metrics.clone() });
+    let settings = Arc::new(Settings {
+        path: config.mcp.path,
+        verifier,
+        metrics: metrics.clone(),
+        tracing: Tracing::new(&config.traces),
+    });
 
     let memory = Arc::new(Memory::new(config.plane.requests_per_minute));
     if let Some(reload) = reload {

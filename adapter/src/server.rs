@@ -13,12 +13,15 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use service::traces;
+use tracing::Instrument;
 
 use crate::caller::Caller;
 use crate::metrics::Metrics;
 use crate::plane::Plane;
 use crate::policy::Policy;
 use crate::tools::{self, Call, Failure, TOOLS};
+use crate::trace::{self, Spans};
 
 /// The protocol versions served, newest first. 2024-11-05 speaks another transport and is left out.
 pub static VERSIONS: LazyLock<[ProtocolVersion; 4]> = LazyLock::new(|| {
@@ -56,6 +59,7 @@ pub struct Session {
     toolbox: Arc<Toolbox>,
     policy: Arc<Policy>,
     caller: Arc<Caller>,
+    spans: Spans,
 }
 
 impl Toolbox {
@@ -66,9 +70,9 @@ impl Toolbox {
 }
 
 impl Session {
-    /// A session that can do only what `caller` may, within `policy`.
-    pub fn new(toolbox: Arc<Toolbox>, policy: Arc<Policy>, caller: Arc<Caller>) -> Self {
-        Self { toolbox, policy, caller }
+    /// A session that can do only what `caller` may, within `policy`, inside the request's `spans`.
+    pub fn new(toolbox: Arc<Toolbox>, policy: Arc<Policy>, caller: Arc<Caller>, spans: Spans) -> Self {
+        Self { toolbox, policy, caller, spans }
     }
 
     /// Whether a tool is there for this caller.
@@ -82,11 +86,12 @@ impl Session {
 
     async fn run(&self, entry: &'static tools::Entry, request: CallToolRequestParams) -> CallToolResult {
         let started = Instant::now();
+        let span = trace::tool(entry.name);
         let result = match self.arguments(entry, request) {
             Ok(arguments) => {
                 let plane = &self.toolbox.plane;
                 let call = Call { plane, caller: &self.caller, policy: &self.policy, arguments };
-                call.run(entry.action).await
+                call.run(entry.action).instrument(span.clone()).await
             }
             Err(failure) => Err(failure),
         };
@@ -95,8 +100,8 @@ impl Session {
         let result = match result {
             Ok(answer) => CallToolResult::success(vec![ContentBlock::text(answer)]),
             Err(failure) => {
-                let id = self.caller.request_id.as_str();
-                tracing::info!(request.id = id, tool = entry.name, code = outcome, "tool call failed");
+                traces::failed(&span, outcome);
+                tracing::info!(tool = entry.name, code = outcome, "tool call failed");
                 CallToolResult::error(vec![ContentBlock::text(
                     failure.to_json(|tool| self.offers_name(tool)),
                 )])
@@ -167,7 +172,8 @@ impl ServerHandler for Session {
             return Err(ErrorData::invalid_params("there is no tool of this name", None));
         };
         tokio::select! {
-            result = self.run(entry, request) => Ok(result.into()),
+            // The library calls this in a task of its own.
+            result = self.spans.enclose(self.run(entry, request)) => Ok(result.into()),
             // The client is gone; so is its request to Plane.
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
         }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry};
+use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry, traces};
 
 pub use self::doctor::{Doctor, doctor};
 use self::keys_status::KeysStatus;
@@ -62,8 +62,8 @@ pub fn serve(source: Source) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
-    let filter = match telemetry::init(config.log.format, &config.log.filter) {
-        Ok(filter) => filter,
+    let (filter, export) = match telemetry::init(config.log.format, &config.log.filter, &config.traces) {
+        Ok(begun) => begun,
         Err(error) => return fail(&error),
     };
     // One provider for every TLS connection of the process; already set only if something of ours did it before.
@@ -78,6 +78,8 @@ pub fn serve(source: Source) -> ExitCode {
         let shutdown = Shutdown::on_signals()?;
         edge::run(config, Reload::new(source, raw, filter)?, shutdown).await.map_err(std::io::Error::from)
     });
+    // Nothing is served any more: whatever was recorded is in the queue.
+    export.into_iter().for_each(traces::Export::finish);
     match outcome {
         Ok(drained) => {
             tracing::info!(cut = drained.cut, "stopped");

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use service::{Secret, telemetry::LogFormat};
+use service::{Secret, telemetry::LogFormat, traces};
 use url::Url;
 
 use crate::{
@@ -58,6 +58,8 @@ pub struct Config {
     pub limits: Limits,
     /// What we say about it.
     pub log: Log,
+    /// What of requests is recorded, and where it goes.
+    pub traces: traces::Settings,
 }
 
 /// Where we listen and what we are called.

@@ -14,7 +14,10 @@ use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, Method, Request, Response, Uri, header, request::Parts};
 use hyper::body::Incoming;
-use service::serve::{Body, Handler, Peer};
+use service::{
+    serve::{Body, Handler, Peer},
+    traces,
+};
 use tracing::Instrument;
 
 use crate::{
@@ -78,8 +81,10 @@ impl ForwardAuth {
             shared.bearers.as_ref(),
             &shared.metrics,
         )
+        .instrument(traces::step("authenticate"))
         .await?;
-        let identity = identify::identify(credential, &shared.vault).await?;
+        let identity =
+            identify::identify(credential, &shared.vault).instrument(traces::step("session")).await?;
         story.know(&identity);
         admit::check_person(&route, &identity, &rules.by_session)?;
         rewrite::answer(&route, &identity)
@@ -90,12 +95,20 @@ impl Handler for ForwardAuth {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
         let _counted = self.shared.metrics.forward_auth.request();
+        let place = trace::begin(&self.shared.tracing, &request, "forward_auth");
         let (parts, _) = request.into_parts();
         // Once: a reload in the middle of a request changes nothing for it.
         let rules = self.shared.rules.load_full();
         let client = ClientAddress::of(peer.addr.ip(), &parts.headers, &rules.may_ask);
         let request_id = trace::new_request_id();
-        let span = tracing::info_span!("request", request.id = %request_id, client.ip = %client, way = "forward_auth");
+        let log = tracing::info_span!(
+            "request",
+            request.id = %request_id,
+            client.ip = %client,
+            way = "forward_auth",
+            trace_id = place.trace_id(),
+            span_id = place.span_id(),
+        );
         async {
             let mut story = Story::default();
             let method = single(&parts.headers, &FORWARDED_METHOD).ok().and_then(|text| text.parse().ok());
@@ -105,10 +118,11 @@ impl Handler for ForwardAuth {
                 Err(error) => story.failed(&error, &rules.server.public_url),
             };
             respond::seal(&mut response, &request_id, false);
-            story.tell(&self.shared.metrics, &method, response.status(), started);
+            story.tell(&self.shared.metrics, place.span(), &method, response.status(), started);
             response
         }
-        .instrument(span)
+        .instrument(log)
+        .instrument(place.span().clone())
         .await
     }
 }

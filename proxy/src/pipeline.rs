@@ -11,8 +11,11 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
-use service::serve::{Body, Handler, Peer};
-use tracing::Instrument;
+use service::{
+    serve::{Body, Handler, Peer},
+    traces::{self, Place, Tracing},
+};
+use tracing::{Instrument, Span};
 
 use crate::{
     config::RouteKind,
@@ -59,6 +62,8 @@ pub struct Shared {
     pub vault: Arc<Vault>,
     /// What we count.
     pub metrics: Metrics,
+    /// What we record.
+    pub tracing: Tracing,
 }
 
 /// The parts of our public URL that upstreams are told.
@@ -98,11 +103,19 @@ impl Handler for Pipeline {
         let started = Instant::now();
         // Once: a reload in the middle of a request changes nothing for it.
         let rules = self.shared.rules.load_full();
-        let arrival = self.arrival(request.headers(), peer.addr.ip(), &rules);
-        let span =
-            tracing::info_span!("request", request.id = %arrival.request_id, client.ip = %arrival.client);
+        let place = trace::begin(&self.shared.tracing, &request, "inline");
+        let arrival = self.arrival(request.headers(), peer.addr.ip(), &rules, place);
+        let place = &arrival.place;
+        let log = tracing::info_span!(
+            "request",
+            request.id = %arrival.request_id,
+            client.ip = %arrival.client,
+            trace_id = place.trace_id(),
+            span_id = place.span_id(),
+        );
         let _counted = self.shared.metrics.public.request();
-        self.wrap(request, (&arrival, &rules), peer, started).instrument(span).await
+        let span = place.span().clone();
+        self.wrap(request, (&arrival, &rules), peer, started).instrument(log).instrument(span).await
     }
 }
 
@@ -135,7 +148,7 @@ impl Pipeline {
             respond::share_with(&mut response, origin);
         }
         respond::seal(&mut response, &arrival.request_id, peer.tls);
-        story.tell(&self.shared.metrics, &method, response.status(), started);
+        story.tell(&self.shared.metrics, arrival.place.span(), &method, response.status(), started);
         response
     }
 
@@ -177,17 +190,23 @@ impl Pipeline {
             shared.bearers.as_ref(),
             &shared.metrics,
         )
+        .instrument(traces::step("authenticate"))
         .await?;
-        let identity = identify::identify(credential, &shared.vault).await?;
+        let identity =
+            identify::identify(credential, &shared.vault).instrument(traces::step("session")).await?;
         story.know(&identity);
         let (method, headers, limits) = (&parts.method, &parts.headers, &rules.limits);
         admit::admit(method, headers, &route, &identity, &rules.by_session, limits.body_bytes)?;
         let body = body.take().ok_or(Error::Internal("the body was read already"))?;
         let body = RequestBody::new(body, limits.body_bytes, limits.body_timeout);
         story.body = Some(body.verdict());
-        let outgoing = rewrite::rewrite(parts, body, &route, &identity, arrival)?;
+        let span = trace::forward_span(&route, method);
+        let hop = traces::hop(&span, arrival.place.context());
+        let outgoing = rewrite::rewrite(parts, body, &route, &identity, (arrival, &hop))?;
         let sent = Instant::now();
-        let response = self.upstreams.forward(outgoing, route.timeout).await?;
+        let answer = self.upstreams.forward(outgoing, route.timeout).instrument(span.clone()).await;
+        trace::forwarded(&span, &answer);
+        let response = answer?;
         shared.metrics.upstream_answered(&route.path, sent.elapsed());
         // We proved who this is: an upstream that does not believe it is set up for another pool or client, and signing
         // in again would not help.
@@ -200,7 +219,7 @@ impl Pipeline {
         Ok(respond::relay(response))
     }
 
-    fn arrival(&self, headers: &HeaderMap, peer: IpAddr, rules: &Rules) -> Arrival {
+    fn arrival(&self, headers: &HeaderMap, peer: IpAddr, rules: &Rules, place: Place) -> Arrival {
         let origin = &self.shared.origin;
         Arrival {
             client: ClientAddress::of(peer, headers, &rules.server.trusted_proxies),
@@ -208,7 +227,7 @@ impl Pipeline {
             host: origin.host.clone(),
             port: origin.port,
             request_id: trace::new_request_id(),
-            traceparent: trace::traceparent(headers),
+            place,
         }
     }
 }
@@ -256,10 +275,18 @@ impl Story {
         respond::failure(error, self.target.as_ref(), public_url)
     }
 
-    /// The log line and the figures.
-    pub(crate) fn tell(&self, metrics: &Metrics, method: &Method, status: StatusCode, started: Instant) {
+    /// The log line, the figures, and the end of the request's span.
+    pub(crate) fn tell(
+        &self,
+        metrics: &Metrics,
+        span: &Span,
+        method: &Method,
+        status: StatusCode,
+        started: Instant,
+    ) {
         let route = self.target.as_ref().map_or("none", Target::label);
         let reason = self.reason.unwrap_or("ok");
+        trace::answered(span, method, route, status, reason);
         let took = started.elapsed();
         self.count(metrics, reason, status, took);
         tracing::info!(

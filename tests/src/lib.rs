@@ -10,7 +10,7 @@
 //! - [`forwarder`]: a token for programs that know no OAuth.
 //! - [`chain`]: the whole chain of real programs, what the end-to-end tests start from.
 //! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
-//!   Cognito's place.
+//!   Cognito's place; [`collector`], which takes traces.
 //! - [`wire`]: bytes on a TLS connection, as no client library would send them.
 //! - [`scrape`]: what a program's metrics say.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
@@ -25,6 +25,7 @@ pub mod chain;
 pub mod chromium;
 pub mod client;
 pub mod cognito;
+pub mod collector;
 pub mod demo;
 pub mod echo;
 pub mod evaluation;

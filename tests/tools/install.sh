@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the tools the tests need, pinned, under target/tools. Quick when they are there.
 # Usage: install.sh [valkey] [python] [mcp-remote] [fastmcp] [chromium] [conformance] [cargo-deny] [helm]
-#   [chart-tests] [crds] [kubernetes] [docs-tests]
+#   [chart-tests] [crds] [kubernetes] [docs-tests] [collector]
 # Default: what `make test` needs.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -28,3 +28,7 @@ apt_install() {
   apt-get update -q >>"$log" 2>&1 || return 1
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >>"$log" 2>&1
 }
+
+# How our programs are built for tests, images and releases: with the export of traces.
+# shellcheck disable=SC2034 # used by those who source this
+FEATURES=(--features mcp-edge-proxy/otlp,plane-mcp-adapter/otlp)

@@ -17,7 +17,7 @@ say "helm lint: $(find helm/mcp-edge/ci -name '*-values.yaml' | wc -l) examples"
 # PROGRAMS: a folder with the programs, where they are built already.
 if [ -z "${PROGRAMS:-}" ]; then
   # With the flags of `make test`, so that neither builds again what the other has built.
-  cargo build --workspace --all-targets --locked || fail "the build failed: no test ran"
+  cargo build --workspace --all-targets --locked "${FEATURES[@]}" || fail "the build failed: no test ran"
   PROGRAMS="$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug"
 fi
 export PROGRAMS HELM="$BIN/helm" VALKEY_SERVER="$BIN/valkey-server" KUBECTL="$BIN/kubectl" CRDS="$TOOLS/crds" TRAEFIK="$BIN/traefik"

@@ -4,7 +4,13 @@
 . "$HERE/report.sh"
 cd "$ROOT"
 
-clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings -D clippy::too_many_lines; }
+clippy() { cargo clippy --workspace --all-targets --locked "${FEATURES[@]}" -- -D warnings -D clippy::too_many_lines; }
+
+# What differs in programs built without the export of traces: the lints, and what such a program says to its endpoint.
+plain() {
+  cargo clippy --locked -p service -p mcp-edge-proxy -p plane-mcp-adapter -- -D warnings -D clippy::too_many_lines &&
+    cargo test --locked -q -p service --lib traces::
+}
 
 rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
@@ -36,6 +42,7 @@ step format cargo fmt --all --check
 step layout bash tests/layout/check.sh
 step docs documentation
 step clippy clippy
+step plain plain
 step rustdoc rustdoc
 step dependencies dependencies
 step advisories advisories

@@ -8,10 +8,10 @@ bash "$HERE/install.sh" conformance
 . "$HERE/conformance.sh"
 
 # With the flags of `make test`, so that neither builds again what the other has built.
-cargo build --workspace --all-targets --locked
+cargo build --workspace --all-targets --locked "${FEATURES[@]}"
 rm -f "$REPORTS/conformance.json"
 status=0
-cargo test --workspace --locked --test conformance -- --nocapture || status=$?
+cargo test --workspace --locked "${FEATURES[@]}" --test conformance -- --nocapture || status=$?
 if [ "$status" = 0 ]; then
   echo "make conformance passed, report in target/reports/conformance.json"
 else

@@ -10,7 +10,7 @@ finish() {
 }
 finish 0 0 0
 
-bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider helm
+bash "$HERE/install.sh" valkey python mcp-remote fastmcp conformance traefik oauth2-proxy provider helm collector
 export VALKEY_SERVER="$BIN/valkey-server"
 export MCP_PYTHON="$TOOLS/python/bin/python"
 export MCP_REMOTE="$TOOLS/node/node_modules/mcp-remote/dist/proxy.js"
@@ -19,11 +19,11 @@ export HELM="$BIN/helm"
 . "$HERE/conformance.sh"
 
 # With the flags of `make test`, so that neither builds again what the other has built.
-cargo build --workspace --all-targets --locked || { echo "the build failed: no test ran" >&2; exit 1; }
+cargo build --workspace --all-targets --locked "${FEATURES[@]}" || { echo "the build failed: no test ran" >&2; exit 1; }
 log="$REPORTS/e2e.log"
 status=0
 # Each test starts a chain of eight programs: more than a few at once only wait for each other.
-CARGO_TERM_COLOR=never cargo test --workspace --locked --test e2e -- --test-threads "${E2E_THREADS:-3}" 2>&1 | tee "$log" || status=$?
+CARGO_TERM_COLOR=never cargo test --workspace --locked "${FEATURES[@]}" --test e2e -- --test-threads "${E2E_THREADS:-3}" 2>&1 | tee "$log" || status=$?
 read -r passed failed ignored < <(awk '
   /^test result: / { for (i = 2; i <= NF; i++) { if ($i == "passed;") p += $(i - 1)
                                                  if ($i == "failed;") f += $(i - 1)

@@ -23,14 +23,14 @@ export PROMTOOL="$BIN/promtool"
 
 # With the very flags of the run below, so that nothing is built twice; the binaries that the
 # end-to-end tests start are among the targets.
-if ! cargo build --workspace --all-targets --locked; then
+if ! cargo build --workspace --all-targets --locked "${FEATURES[@]}"; then
   echo "the build failed: no test ran" >&2
   exit 1
 fi
 
 log="$REPORTS/tests.log"
 status=0
-CARGO_TERM_COLOR=never cargo test --workspace --locked --no-fail-fast 2>&1 | tee "$log" || status=$?
+CARGO_TERM_COLOR=never cargo test --workspace --locked "${FEATURES[@]}" --no-fail-fast 2>&1 | tee "$log" || status=$?
 
 read -r passed failed ignored < <(awk '
   /^test result: / { for (i = 2; i <= NF; i++) { if ($i == "passed;") p += $(i - 1)

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 use service::telemetry::LogFormat;
 
 mod live;
+mod traces;
 
 pub(super) use live::{FILES, LIVE, with_live};
+pub(super) use traces::Traces;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -23,6 +25,8 @@ pub(super) struct Raw {
     pub tools: Tools,
     /// Logging.
     pub log: Log,
+    /// What of requests is recorded, and where it goes.
+    pub traces: Traces,
 }
 
 /// `[server]`

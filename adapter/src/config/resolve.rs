@@ -23,6 +23,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
     let policy = policy(&raw, problems);
     note(problems, "log.filter", check_filter(&raw.log.filter));
     let log = Log { format: raw.log.format, filter: raw.log.filter.clone() };
+    let traces = raw.traces.written().resolve(problems);
     let effective = match toml::to_string(&raw) {
         Ok(text) => text,
         Err(error) => {
@@ -37,6 +38,7 @@ pub(super) fn resolve(raw: Raw, problems: &mut Problems) -> Option<Config> {
         plane: plane?,
         policy,
         log,
+        traces,
         effective,
         written: Written(raw),
     })

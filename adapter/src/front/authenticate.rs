@@ -6,7 +6,7 @@ use http::HeaderName;
 use http::header::{AUTHORIZATION, HeaderMap};
 use service::Secret;
 
-use crate::caller::{Caller, Credential, Granted, Identity};
+use crate::caller::{Caller, Credential, Granted, Identity, Origin};
 use crate::error::Refusal;
 use crate::metrics::Metrics;
 
@@ -32,8 +32,8 @@ pub async fn authenticate(
     let scopes = single(headers, &SCOPE, "Send at most one X-Mcp-Scope header.")?;
     let granted = scopes.map_or_else(Granted::default, Granted::only);
     let caller = |credential, workspace| {
-        let request_id = request_id.to_owned();
-        Caller { credential, workspace, request_id, granted }
+        let origin = Origin { request_id: request_id.to_owned(), trace: None };
+        Caller { credential, workspace, origin, granted }
     };
     match (bearer, key) {
         (Some(_), Some(_)) => {

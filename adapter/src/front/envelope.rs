@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use service::traces::TraceContext;
 
 use crate::error::Refusal;
 
@@ -27,6 +28,8 @@ pub(super) struct Envelope {
     pub(super) tool: Option<String>,
     /// Whether `_meta` names a protocol version.
     pub(super) has_version: bool,
+    /// The trace that `_meta` says it is part of (SEP-414).
+    pub(super) trace: Option<TraceContext>,
     /// What is wrong with it, when it is JSON but not a message this server takes.
     pub(super) fault: Option<&'static str>,
 }
@@ -47,6 +50,7 @@ impl Envelope {
             Err(_) => return Err(Refusal::ParseError),
         };
         let params = message.get("params");
+        let meta = params.and_then(|params| params.get("_meta"));
         let name = |value: &Value| value.as_str().map(|text| text.chars().take(NAME_BYTES).collect());
         let method: Option<String> = message.get("method").and_then(name);
         let is_call = method.as_deref() == Some("tools/call");
@@ -54,12 +58,17 @@ impl Envelope {
             id: message.get("id").filter(|id| is_id(id)).cloned(),
             fault: fault(&message),
             tool: params.and_then(|params| params.get("name")).filter(|_| is_call).and_then(name),
-            has_version: params
-                .and_then(|params| params.get("_meta")?.get(VERSION_KEY))
-                .is_some_and(Value::is_string),
+            has_version: meta.and_then(|meta| meta.get(VERSION_KEY)).is_some_and(Value::is_string),
+            trace: meta.and_then(trace),
             method,
         })
     }
+}
+
+/// The keys are those of the W3C headers. (`baggage`, the third, is a stranger's words, and is not read.)
+fn trace(meta: &Value) -> Option<TraceContext> {
+    let text = |key: &str| meta.get(key).and_then(Value::as_str);
+    TraceContext::parse(text("traceparent")?, text("tracestate").unwrap_or_default())
 }
 
 /// JSON-RPC 2.0 section 4, narrowed by MCP: ids are strings or integers and never null.
@@ -172,6 +181,23 @@ mod tests {
     fn a_repeated_key_is_refused_at_any_depth() {
         assert_eq!(refusal(r#"{"method":"a","method":"b"}"#), "invalid_request");
         assert_eq!(refusal(r#"{"params":{"a":[{"x":1,"\u0078":2}]}}"#), "invalid_request");
+    }
+
+    #[test]
+    fn the_trace_of_a_message_is_read_where_it_is_well_formed() {
+        let trace = |meta: &str| {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"_meta":{meta}}}}}"#);
+            Envelope::read(body.as_bytes()).unwrap().trace
+        };
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let read =
+            trace(&format!(r#"{{"traceparent":"{parent}","tracestate":"a=b","baggage":"c=d"}}"#)).unwrap();
+        assert_eq!(read.traceparent(), parent);
+        for other in ["{}", "7", r#"{"traceparent":7}"#, r#"{"traceparent":"x"}"#, r#"{"tracestate":"a=b"}"#]
+        {
+            assert_eq!(trace(other), None, "{other}");
+        }
     }
 
     #[test]

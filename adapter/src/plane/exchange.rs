@@ -7,9 +7,14 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, Heade
 use http::{HeaderName, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use service::Secret;
+use service::traces::{self, TraceContext};
+use tracing::Instrument;
+use url::Url;
 
 use super::budget::Budget;
 use super::{Plane, PlaneError};
+use crate::caller::Origin;
+use crate::trace;
 
 /// Longest answer read from Plane, unpacked; a longer one is an error, not a truncated list.
 const ANSWER_BYTES: usize = 8 * 1024 * 1024;
@@ -36,8 +41,8 @@ pub(super) enum Proof<'a> {
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
-    /// Passed on, so that Plane's log and ours can be joined.
-    pub(super) id: &'a str,
+    /// Passed on, so that Plane's log and traces can be joined with ours.
+    pub(super) origin: &'a Origin,
     /// JSON.
     pub(super) body: Option<String>,
 }
@@ -52,8 +57,8 @@ pub(super) struct Answer {
 }
 
 impl<'a> Request<'a> {
-    pub(super) fn get(path: &'a str, id: &'a str) -> Self {
-        Self { method: Method::GET, path, id, body: None }
+    pub(super) fn get(path: &'a str, origin: &'a Origin) -> Self {
+        Self { method: Method::GET, path, origin, body: None }
     }
 }
 
@@ -64,16 +69,30 @@ impl Plane {
         request: &Request<'_>,
         proof: &Proof<'_>,
     ) -> Result<Answer, PlaneError> {
-        let base = match proof {
-            Proof::SignedIn { .. } => &self.settings.base_url,
-            Proof::Key(_) => self.settings.api_url.as_ref().unwrap_or(&self.settings.base_url),
-        };
+        let Some(trace) = &request.origin.trace else { return self.send(request, proof, None).await };
+        let span = trace::request_to_plane(&request.method, request.path, self.base(proof), proof.is_key());
+        let hop = traces::hop(&span, trace);
+        let answer = self.send(request, proof, Some(&hop)).instrument(span.clone()).await;
+        let status = answer.as_ref().map(|answer| answer.status);
+        trace::answered_by_plane(&span, status.map_err(PlaneError::reason));
+        answer
+    }
+
+    async fn send(
+        &self,
+        request: &Request<'_>,
+        proof: &Proof<'_>,
+        trace: Option<&TraceContext>,
+    ) -> Result<Answer, PlaneError> {
         let mut headers = proof.headers()?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Ok(id) = HeaderValue::from_str(request.id) {
+        if let Ok(id) = HeaderValue::from_str(&request.origin.request_id) {
             headers.insert(REQUEST_ID, id);
         }
-        let address = format!("{}{}", base.as_str().trim_end_matches('/'), request.path);
+        if let Some(trace) = trace {
+            trace.set(&mut headers);
+        }
+        let address = format!("{}{}", self.base(proof).as_str().trim_end_matches('/'), request.path);
         let mut sending = self.http.request(request.method.clone(), address).headers(headers);
         if let Some(body) = &request.body {
             sending = sending.header(CONTENT_TYPE, "application/json").body(body.clone());
@@ -86,8 +105,15 @@ impl Plane {
             }
             body.extend_from_slice(&chunk);
         }
-        let keyed = matches!(proof, Proof::Key(_));
+        let keyed = proof.is_key();
         Ok(Answer { status: answer.status(), headers: answer.headers().clone(), body, keyed })
+    }
+
+    fn base(&self, proof: &Proof<'_>) -> &Url {
+        match proof {
+            Proof::SignedIn { .. } => &self.settings.base_url,
+            Proof::Key(_) => self.settings.api_url.as_ref().unwrap_or(&self.settings.base_url),
+        }
     }
 
     /// Tells the budget what Plane said about its limit.
@@ -102,6 +128,10 @@ impl Plane {
 }
 
 impl Proof<'_> {
+    fn is_key(&self) -> bool {
+        matches!(self, Self::Key(_))
+    }
+
     fn headers(&self) -> Result<HeaderMap, PlaneError> {
         match self {
             Self::Key(key) => Ok(HeaderMap::from_iter([(API_KEY, secret_value("", key)?)])),

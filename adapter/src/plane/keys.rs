@@ -14,7 +14,8 @@ use futures_util::stream::iter;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use service::{Secret, Shutdown};
+use service::{Secret, Shutdown, traces};
+use tracing::Instrument;
 
 use super::budget::Lane;
 use super::exchange::{Answer, Proof, Request, parsed};
@@ -57,7 +58,7 @@ impl Plane {
         loop {
             let key = self.key(visit).await?;
             let budget = self.take(visit.account, Lane::Key).await?;
-            let request = Request::get(path, &visit.request_id);
+            let request = Request::get(path, &visit.origin);
             let answer = self.exchange(&request, &Proof::Key(&key.secret)).await?;
             self.note_limits(&answer, &budget);
             match answer.into_body() {
@@ -87,7 +88,8 @@ impl Plane {
         }
         // Where it ends even when this caller goes away: a key must not be made and then lost.
         let (plane, visit) = (self.at_home(), visit.clone());
-        let minting = self.home.runtime.spawn(async move { plane.mint(&visit, &slot).await });
+        let minting = async move { plane.mint(&visit, &slot).await }.instrument(traces::step("mint a key"));
+        let minting = self.home.runtime.spawn(minting);
         minting.await.map_err(|_| PlaneError::Unexpected("making a key broke off".to_owned()))?
     }
 
@@ -103,7 +105,7 @@ impl Plane {
         let result = self.minted(visit).await;
         if let Err(error) = &result {
             let reason = error.reason();
-            tracing::warn!(request.id = visit.request_id, reason, "no key could be made for a user");
+            tracing::warn!(request.id = visit.origin.request_id, reason, "no key could be made for a user");
             self.metrics.plane_key(KeyEvent::Refused);
         }
         slot.store(result, self.clock.now())
@@ -140,7 +142,7 @@ impl Plane {
         let request = Request {
             method: Method::POST,
             path: TOKENS,
-            id: &visit.request_id,
+            origin: &visit.origin,
             body: Some(body.to_string()),
         };
         let answer = self.in_live_session(visit, &request).await?;
@@ -163,7 +165,7 @@ impl Plane {
 
     /// The id of the user a key acts for.
     async fn owner_of(&self, key: &Minted, visit: &Visit) -> Result<String, PlaneError> {
-        let request = Request::get(KEYED_ME, &visit.request_id);
+        let request = Request::get(KEYED_ME, &visit.origin);
         let answer = self.exchange(&request, &Proof::Key(&key.secret)).await?;
         self.note_limits(&answer, &*self.budget(visit.account, Lane::Key).await);
         match answer.into_body() {
@@ -178,7 +180,7 @@ impl Plane {
     async fn revoke(&self, taken: &Taken) {
         let path = format!("{TOKENS}{}/", taken.key.id.as_str());
         let request =
-            Request { method: Method::DELETE, path: &path, id: &taken.visit.request_id, body: None };
+            Request { method: Method::DELETE, path: &path, origin: &taken.visit.origin, body: None };
         let mut answer = self.in_live_session(&taken.visit, &request).await.and_then(Answer::into_body);
         if let Err(PlaneError::Unreachable(_) | PlaneError::Unavailable(_)) = answer {
             tokio::time::sleep(SECOND_TRY).await;

@@ -11,7 +11,7 @@ use super::budget::Lane;
 use super::exchange::{Answer, Proof, Request, parsed};
 use super::session::Session;
 use super::{Plane, PlaneError, V1, shapes};
-use crate::caller::{Account, Identity};
+use crate::caller::{Account, Identity, Origin};
 
 /// The signed-in user's own record in the web application's API.
 pub(super) const ME: &str = "/api/users/me/";
@@ -24,7 +24,7 @@ pub(super) struct Visit {
     pub(super) account: Account,
     pub(super) identity: Identity,
     pub(super) session: Arc<Session>,
-    pub(super) request_id: String,
+    pub(super) origin: Origin,
 }
 
 impl Plane {
@@ -35,7 +35,7 @@ impl Plane {
 
     /// The user Plane takes the visitor for.
     pub(super) async fn me(&self, visit: &Visit) -> Result<shapes::User, PlaneError> {
-        let answer = self.in_live_session(visit, &Request::get(ME, &visit.request_id)).await?;
+        let answer = self.in_live_session(visit, &Request::get(ME, &visit.origin)).await?;
         parsed(&answer.into_body()?)
     }
 
@@ -79,7 +79,7 @@ impl Plane {
 
     async fn ask_app(&self, visit: &Visit, path: &str) -> Result<Vec<u8>, PlaneError> {
         let budget = self.take(visit.account, Lane::Session).await?;
-        let answer = self.in_live_session(visit, &Request::get(path, &visit.request_id)).await?;
+        let answer = self.in_live_session(visit, &Request::get(path, &visit.origin)).await?;
         self.note_limits(&answer, &budget);
         answer.into_body()
     }
@@ -121,7 +121,7 @@ impl Plane {
 
     async fn ask_v1_in_session(&self, visit: &Visit, path: &str) -> Result<Vec<u8>, PlaneError> {
         let budget = self.take(visit.account, Lane::Session).await?;
-        let (answer, _) = self.in_session(visit, &Request::get(path, &visit.request_id)).await?;
+        let (answer, _) = self.in_session(visit, &Request::get(path, &visit.origin)).await?;
         self.note_limits(&answer, &budget);
         answer.into_body()
     }

@@ -67,7 +67,7 @@ async fn user(call: &Call<'_>, keep: Duration) -> Result<User, Failure> {
         // Perhaps only the session is somebody else's.
         call.plane.forget_session(call.caller).await;
     }
-    tracing::error!(request.id = call.caller.request_id, "plane knows the caller as another user");
+    tracing::error!(request.id = call.caller.origin.request_id, "plane knows the caller as another user");
     Err(Failure::of(Code::IdentityMismatch, "Plane knows the signed-in user as somebody else."))
 }
 

@@ -7,6 +7,7 @@
 //!    ├─── probe       what a doctor tries, and what it says of it
 //!    ├─── telemetry   log format and a filter that can change while running
 //!    ├─── metrics     declared in a line each, and registered
+//!    ├─── traces      which trace a request belongs to, and the export of what is recorded
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
 //!    └─── serve       one socket, runtime and handler a core; limits; drain
@@ -26,6 +27,7 @@ pub mod secret;
 pub mod serve;
 mod shutdown;
 pub mod telemetry;
+pub mod traces;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use secret::Secret;

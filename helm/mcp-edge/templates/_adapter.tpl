@@ -6,6 +6,9 @@ args: [--config, /etc/mcp-edge/config/adapter.toml, serve]
 env:
   # In the labels of API keys it makes at Plane.
   - { name: ADAPTER_PLANE__INSTANCE, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
+  {{- with include "mcp-edge.traces-headers" (dict "root" . "prefix" "ADAPTER") }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- with .Values.adapter.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -1,7 +1,7 @@
-{{/* The keys of one table as TOML. Helm reads every number as a float; all of ours are whole. */}}
+{{/* The keys of one table as TOML. Helm reads every number as a float; nearly all of ours are whole. */}}
 {{- define "mcp-edge.toml-keys" -}}
 {{- range $key, $value := . }}
-{{ $key }} = {{ if kindIs "float64" $value }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
+{{ $key }} = {{ if and (kindIs "float64" $value) (eq $value (floor $value)) }}{{ int64 $value }}{{ else }}{{ toJson $value }}{{ end }}
 {{- end }}
 {{- end }}
 
@@ -11,6 +11,20 @@
 [{{ $section }}]
 {{- include "mcp-edge.toml-keys" $keys }}
 {{ end }}
+{{- end }}
+
+{{/* What both programs are told of traces, as YAML. */}}
+{{- define "mcp-edge.traces" -}}
+{{- if .Values.traces.endpoint }}
+{{- toYaml (dict "endpoint" .Values.traces.endpoint "sample_ratio" .Values.traces.sampleRatio) }}
+{{- end }}
+{{- end }}
+
+{{/* The collector's headers, for the environment of the program with that prefix. */}}
+{{- define "mcp-edge.traces-headers" -}}
+{{- with .root.Values.traces.headersSecret -}}
+- { name: {{ $.prefix }}_TRACES__HEADERS, valueFrom: { secretKeyRef: { name: {{ . }}, key: headers } } }
+{{- end }}
 {{- end }}
 
 {{/* The proxy's file, as far as the chart knows better than the program's own defaults. */}}
@@ -34,6 +48,9 @@
 {{- end }}
 {{- if .Values.valkey.caSecret }}
 {{- $_ := set $config "valkey" (dict "ca_file" "/etc/mcp-edge/valkey/ca.crt") }}
+{{- end }}
+{{- with include "mcp-edge.traces" . | fromYaml }}
+{{- $_ := set $config "traces" . }}
 {{- end }}
 {{- include "mcp-edge.toml" (mergeOverwrite $config (deepCopy .Values.proxy.config)) }}
 {{- $sidecar := eq .Values.adapter.mode "sidecar" }}
@@ -75,5 +92,13 @@
   "server" $server
   "cognito" (dict "region" .Values.cognito.region "user_pool_id" .Values.cognito.userPoolId "client_ids" (list .Values.cognito.clientId))
   "plane" $plane }}
+{{- $traces := include "mcp-edge.traces" . | fromYaml }}
+{{- /* Traefik passes the client's own trace on: it decides no more than at the edge. */}}
+{{- if .Values.forwardAuth.enabled }}
+{{- $_ := set $traces "trust_parent" false }}
+{{- end }}
+{{- with $traces }}
+{{- $_ := set $config "traces" . }}
+{{- end }}
 {{- include "mcp-edge.toml" (mergeOverwrite $config (deepCopy .Values.adapter.config)) }}
 {{- end }}

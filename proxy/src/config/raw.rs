@@ -7,13 +7,15 @@ mod client_documents;
 mod forward_auth;
 mod limits;
 mod live;
+mod traces;
 
 pub use client_documents::ClientDocuments;
 pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
 pub use live::{FILES, LIVE, with_live};
+pub use traces::Traces;
 
-/// Environment names of the Python Cognito mode that keep working, and the key each stands for.
+/// Environment names of the Python Cognito mode that keep working, and OpenTelemetry's, with the key each stands for.
 pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("MCP_BASE_URL", "server.public_url"),
     ("COGNITO_USER_POOL_ID", "cognito.user_pool_id"),
@@ -27,11 +29,22 @@ pub const LEGACY_ENV: &[(&str, &str)] = &[
     ("REDIS_HOST", "valkey.host"),
     ("REDIS_PORT", "valkey.port"),
     ("ENABLE_AI_MCP_RUNTIME", "mcp.enabled"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "traces.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "traces.headers"),
+    ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "traces.headers"),
+    ("OTEL_SERVICE_NAME", "traces.service_name"),
+    ("OTEL_TRACES_SAMPLER_ARG", "traces.sample_ratio"),
 ];
 
 /// Keys that are refused in the file. (A `valkey.url` may hold a password too, but need not.)
-pub const SECRETS: &[&str] =
-    &["cognito.client_secret", "oauth.introspection_secret", "vault.keys", "vault.passphrase"];
+pub const SECRETS: &[&str] = &[
+    "cognito.client_secret",
+    "oauth.introspection_secret",
+    "traces.headers",
+    "vault.keys",
+    "vault.passphrase",
+];
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -63,6 +76,8 @@ pub struct Raw {
     pub limits: Limits,
     /// What we say about it.
     pub log: Log,
+    /// What of requests is recorded, and where it goes.
+    pub traces: Traces,
 }
 
 /// `[server]`

@@ -51,6 +51,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let vault = vault(&raw.vault, valkey.is_some(), &mut found);
     let limits = limits::resolve(&raw.limits, &mut found);
     let log = log(&raw.log, &mut found);
+    let traces = raw.traces.written().resolve(&mut found.0);
     match (server, tls, cognito, vault, log) {
         (Some(server), Some(tls), Some(cognito), Some(vault), Some(log)) if found.0.is_empty() => {
             Ok(Config {
@@ -67,6 +68,7 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
                 valkey,
                 limits,
                 log,
+                traces,
             })
         }
         _ => Err(found.0),

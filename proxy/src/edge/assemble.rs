@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use cognito::{FetchKeys, HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
-use service::Clock;
+use service::{Clock, traces::Tracing};
 use url::Url;
 
 use super::{StartError, while_};
@@ -87,6 +87,7 @@ pub(super) async fn assemble(config: Config, clock: &Arc<dyn Clock>) -> Result<A
         bearers,
         vault,
         metrics,
+        tracing: Tracing::new(&config.traces),
     };
     Ok(Assembled { shared: Arc::new(shared), store, keys, ring })
 }

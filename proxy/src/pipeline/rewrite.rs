@@ -3,7 +3,10 @@
 //! Only this file can make an [`Outgoing`], and `forward` sends nothing else: an unstripped request does not compile.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, request::Parts};
-use service::Secret;
+use service::{
+    Secret,
+    traces::{Place, TraceContext},
+};
 
 use super::{body::RequestBody, identify::Identity};
 use crate::{
@@ -43,11 +46,11 @@ pub struct Arrival {
     pub port: u16,
     /// Our id of the request.
     pub request_id: String,
-    /// W3C trace context, the client's or a new one.
-    pub traceparent: String,
+    /// Where in a trace it is: the client's or a new one.
+    pub place: Place,
 }
 
-/// Strips and sets.
+/// Strips and sets. `hop` is the place in the trace that the upstream is told.
 ///
 /// # Errors
 /// [`Error::Internal`] when a value of ours is no header value, which their types rule out.
@@ -56,7 +59,7 @@ pub fn rewrite(
     body: RequestBody,
     route: &Route,
     identity: &Identity,
-    arrival: &Arrival,
+    (arrival, hop): (&Arrival, &TraceContext),
 ) -> Result<Outgoing, Error> {
     let mut headers = parts.headers;
     strip(&mut headers);
@@ -66,6 +69,7 @@ pub fn rewrite(
         set_scope(&mut headers, identity)?;
     }
     set_origin(&mut headers, arrival)?;
+    hop.set(&mut headers);
     let mut request = Request::new(body);
     *request.method_mut() = parts.method;
     *request.uri_mut() = upstream_uri(route, &parts.uri)?;
@@ -109,8 +113,11 @@ fn is_stripped(name: &str) -> bool {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let normal = normal.as_str();
     // `cookie`: a browser's is somebody's session at Plane or oauth2-proxy. `origin`: judged here, by our own list.
-    const EXACT: [&str; 29] = [
+    // `baggage`: a stranger's words, which everything behind us that traces would pass on and index. The other two of a
+    // trace are read by our own rules, and set anew.
+    const EXACT: [&str; 30] = [
         "authorization",
+        "baggage",
         "connection",
         "cookie",
         "forwarded",
@@ -183,7 +190,6 @@ fn set_origin(headers: &mut HeaderMap, arrival: &Arrival) -> Result<(), Error> {
         ("x-forwarded-host", arrival.host.clone()),
         ("x-forwarded-port", arrival.port.to_string()),
         ("x-request-id", arrival.request_id.clone()),
-        ("traceparent", arrival.traceparent.clone()),
     ];
     for (name, value) in set {
         let value =
@@ -231,6 +237,9 @@ mod tests {
             "X-Mcp-Scope",
             "x_mcp_scope",
             "X.Mcp-Scope",
+            "baggage",
+            "traceparent",
+            "tracestate",
         ] {
             assert!(is_stripped(name), "{name}");
         }

@@ -22,9 +22,10 @@ use fred::types::config::{
 use fred::types::{Builder, ClientState, Expiration, SetOptions, Value};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
-use service::Secret;
+use service::{Secret, traces};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use self::script::Script;
 use self::walk::Progress;
@@ -138,13 +139,27 @@ impl Valkey {
         operation: &'static str,
         command: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, StoreDown> {
+        let span = traces::part(|| {
+            tracing::info_span!(
+                target: traces::TARGET,
+                "valkey",
+                otel.kind = "client",
+                otel.name = operation,
+                otel.status_code = tracing::field::Empty,
+                // The nearest of the names that the semantic conventions have.
+                db.system.name = "redis",
+                db.operation.name = operation,
+                error.type = tracing::field::Empty,
+            )
+        });
         // Scripts take no `fail_fast` option, hence here. One that is overtaken by a disconnect waits out its deadline.
         let answer = if self.client.state() == ClientState::Connected {
-            command.await
+            command.instrument(span.clone()).await
         } else {
             Err(Error::new(ErrorKind::IO, "not connected"))
         };
         answer.map_err(|error| {
+            traces::failed(&span, error.kind().to_str());
             if error.details().starts_with("READONLY") {
                 self.leave();
             }

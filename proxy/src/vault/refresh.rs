@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cognito::{AccessToken, IdToken, Nonce, TokenError};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
-use service::Secret;
+use service::{Secret, traces};
+use tracing::Instrument;
 
 use super::history::Step;
 use super::record::{Record, Unverified};
@@ -125,10 +126,12 @@ impl Vault {
 
     fn take_off(self: Arc<Self>, sid: SessionId) -> Flight {
         let runtime = self.runtime.clone();
-        let task = runtime.spawn(async move {
+        let flight = async move {
             let _landing = Landing(&self.flights, sid.clone());
             self.renew(&sid).await.map_err(Arc::new)
-        });
+        };
+        // In the trace of whoever came first.
+        let task = runtime.spawn(flight.instrument(traces::step("open session")));
         let landed = async move {
             // Fails when the task panicked or the process is going down.
             task.await.unwrap_or_else(|error| Err(Arc::new(VaultError::unavailable("cognito", error))))
@@ -154,7 +157,7 @@ impl Vault {
         let refreshed = if self.cache.rests(sid) {
             Err(VaultError::unavailable("cognito", Resting))
         } else {
-            self.refresh(sid, found.record.generation).await
+            self.refresh(sid, found.record.generation).instrument(traces::step("refresh")).await
         };
         match refreshed {
             Ok(session) => {

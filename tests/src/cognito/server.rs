@@ -50,6 +50,8 @@ pub struct LoggedRequest {
     pub query: Vec<(String, String)>,
     /// Its form body, decoded, in order.
     pub form: Vec<(String, String)>,
+    /// Whether it named a trace it is part of.
+    pub names_a_trace: bool,
     /// Its `Authorization` header.
     pub authorization_header: Option<String>,
 }
@@ -177,6 +179,7 @@ impl Shared {
             path: call.path.clone(),
             query: call.query.clone(),
             form: call.form.clone(),
+            names_a_trace: call.header("traceparent").is_some(),
             authorization_header: call.header("authorization").map(str::to_owned),
         });
     }

@@ -17,3 +17,4 @@ mod replicas;
 mod rolling;
 mod rollout;
 mod same_user;
+mod traces;

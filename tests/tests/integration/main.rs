@@ -47,6 +47,7 @@ mod streaming;
 mod tls;
 mod tokens;
 mod tool_policy;
+mod traces;
 mod upstreams;
 mod visibility;
 mod why;

@@ -16,4 +16,5 @@ service::live_settings!(
 );
 
 /// Settings that name a file whose content counts too; a change of one that is not live waits for a restart.
-pub(in crate::config) const FILES: &[&str] = &["cognito.ca_file", "plane.ca_file"];
+pub(in crate::config) const FILES: &[&str] =
+    &["cognito.ca_file", "plane.ca_file", "traces.ca_file", "traces.headers_file"];

@@ -150,7 +150,10 @@ impl Ring {
 
 impl Slot {
     fn of(visit: &Visit, now: SystemTime) -> Self {
-        let state = State { visit: visit.clone(), used: now, held: Held::Nothing };
+        let mut visit = visit.clone();
+        // Whatever is done with the key later is no part of the request that led to it.
+        visit.origin.trace = None;
+        let state = State { visit, used: now, held: Held::Nothing };
         Self { state: Mutex::new(state), minting: tokio::sync::Mutex::default() }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::caller::{Caller, Credential, Granted, Identity};
+use adapter::caller::{Caller, Credential, Granted, Identity, Origin};
 use adapter::config::{self, Trust};
 use adapter::metrics::Metrics;
 use adapter::plane::path::Path;
@@ -106,7 +106,7 @@ fn alice() -> Caller {
     Caller {
         credential: Credential::Identity(identity),
         workspace: None,
-        request_id: "r".into(),
+        origin: Origin::default(),
         granted: Granted::default(),
     }
 }

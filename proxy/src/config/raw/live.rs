@@ -43,6 +43,8 @@ pub const FILES: &[&str] = &[
     "cognito.client_secret_file",
     "oauth.introspection_secret_file",
     "client_documents.ca_file",
+    "traces.ca_file",
+    "traces.headers_file",
     "vault.keys_file",
     "valkey.ca_file",
 ];

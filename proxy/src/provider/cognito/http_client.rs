@@ -1,6 +1,8 @@
 //! One HTTP request to Cognito: bounded in time and size, and never followed elsewhere.
 
 use openidconnect::{HttpRequest, HttpResponse};
+use service::traces;
+use tracing::Instrument;
 
 /// Largest answer; three tokens with many claims are about 30 kB.
 const MAX_BODY_BYTES: usize = 512 * 1024;
@@ -28,8 +30,54 @@ pub(super) enum NoAnswer {
     FailedBefore,
 }
 
-/// Sends a request and reads the whole answer. Statuses that are no OAuth answer are errors here.
+impl NoAnswer {
+    /// One of few words, for traces.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Transport(error) if error.is_timeout() => "timeout",
+            Self::Transport(_) => "no_answer",
+            Self::Status(_) => "status",
+            Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
+            Self::Busy => "busy",
+            Self::FailedBefore => "failed_before",
+        }
+    }
+}
+
+/// Sends a request and reads the whole answer. Statuses that are no OAuth answer are errors here. Its trace ends here, too:
+/// Cognito is somebody else's, and is told no `traceparent`.
 pub(super) async fn fetch(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
+    let span = traces::part(|| {
+        tracing::info_span!(
+            target: traces::TARGET,
+            "cognito",
+            otel.kind = "client",
+            otel.name = format!("{} {}", request.method(), request.uri().path()),
+            otel.status_code = tracing::field::Empty,
+            http.request.method = request.method().as_str(),
+            http.response.status_code = tracing::field::Empty,
+            server.address = request.uri().host(),
+            url.path = request.uri().path(),
+            error.type = tracing::field::Empty,
+        )
+    });
+    let answer = send(http, request).instrument(span.clone()).await;
+    match &answer {
+        Ok(answer) => {
+            span.record("http.response.status_code", i64::from(answer.status().as_u16()));
+        }
+        Err(error) => {
+            if let NoAnswer::Status(status) = error {
+                span.record("http.response.status_code", i64::from(*status));
+            }
+            traces::failed(&span, error.kind());
+        }
+    }
+    answer
+}
+
+async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, NoAnswer> {
     let (parts, body) = request.into_parts();
     let sent = http
         .request(parts.method, parts.uri.to_string())

@@ -1,6 +1,6 @@
 use super::super::super::session::Session;
 use super::*;
-use crate::caller::Credential;
+use crate::caller::{Credential, Origin};
 
 /// When the ID tokens of these tests were made; they last an hour.
 const START: u64 = 1_000_000;
@@ -23,7 +23,7 @@ fn identity(user: &str, made: u64) -> Identity {
 fn visit(user: &str, made: u64) -> Visit {
     let identity = identity(user, made);
     let account = Credential::Identity(identity.clone()).account();
-    Visit { account, identity, session: Arc::new(Session::new()), request_id: "r".into() }
+    Visit { account, identity, session: Arc::new(Session::new()), origin: Origin::default() }
 }
 
 fn key(ends: SystemTime) -> Minted {
