@@ -7,7 +7,7 @@ SHELL := /bin/bash
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-check: ## Format, lints, docs, layout rules, dependencies; warnings are errors
+check: ## Format, lints, docs, layout rules, dependencies, scripts, images, workflows; warnings are errors
 	@bash tests/tools/run-check.sh
 
 test: ## Install what is missing, then unit, integration and real-client tests
@@ -38,7 +38,7 @@ chart: ## Lint the Helm chart, and test what it renders with a real Kubernetes A
 	@bash tests/tools/run-chart.sh
 
 tools: ## Install every tool under target/tools without running anything
-	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny helm chart-tests crds kubernetes docs-tests collector
+	@bash tests/tools/install.sh valkey python mcp-remote fastmcp chromium conformance traefik oauth2-proxy provider cargo-deny linters helm chart-tests crds kubernetes docs-tests collector
 
 fmt: ## Format the Rust sources
 	cargo fmt --all

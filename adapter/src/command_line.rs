@@ -30,6 +30,12 @@ pub enum Command {
     /// Try everything the adapter depends on, and say what is wrong and what to do. Exits 1 when something is, and 64 for a
     /// bad configuration
     Doctor(Doctor),
+    /// Ask the adapter that runs on this machine with this configuration whether it is alive; exits 0 or 1. For containers
+    Healthcheck {
+        /// Ask whether it can serve, too (`/readyz`)
+        #[arg(long)]
+        ready: bool,
+    },
 }
 
 /// An error with everything that led to it, on one line.

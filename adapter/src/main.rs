@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use adapter::config::Config;
-use adapter::reload::Reload;
-use adapter::{Arguments, Command, Listeners, doctor, failure_text, run};
+use adapter::{Arguments, Command, doctor, failure_text, serve};
 use clap::Parser;
-use service::reload::Source;
-use service::{EXIT_BAD_CONFIG, Shutdown, SystemClock, telemetry, traces};
+use service::{EXIT_BAD_CONFIG, admin::healthcheck, reload::Source};
 
 #[expect(clippy::print_stderr, reason = "this is the command line")]
 fn main() -> ExitCode {
@@ -34,26 +31,15 @@ fn main() -> ExitCode {
         service::output::print_line(&config.effective);
         return ExitCode::SUCCESS;
     }
-    match serve(source, config) {
+    let outcome = match command {
+        Command::Healthcheck { ready } => healthcheck(config.server.admin_listen, ready).map_err(Into::into),
+        _ => serve(source, config),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("plane-mcp-adapter: {}", failure_text(error.as_ref()));
             ExitCode::FAILURE
         }
     }
-}
-
-fn serve(source: Source, config: Config) -> Result<(), Box<dyn std::error::Error>> {
-    let (filter, export) = telemetry::init(config.log.format, &config.log.filter, &config.traces)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let served = runtime.block_on(async {
-        let shutdown = Shutdown::on_signals()?;
-        let reload = Reload::new(source, &config, filter)?;
-        let listeners = Listeners::bind(&config.server).await?;
-        run(config, listeners, Arc::new(SystemClock), shutdown, Some(reload)).await?;
-        Ok(())
-    });
-    // Nothing is served any more: whatever was recorded is in the queue.
-    export.into_iter().for_each(traces::Export::finish);
-    served
 }

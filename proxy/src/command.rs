@@ -1,9 +1,15 @@
 //! What the binary can be told to do.
 
-use std::process::ExitCode;
+use std::{
+    fs::OpenOptions,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Subcommand};
-use service::{EXIT_BAD_CONFIG, Shutdown, config::Problems, output::print_line, telemetry, traces};
+use service::{EXIT_BAD_CONFIG, Secret, Shutdown, config::Problems, output::print_line, telemetry, traces};
 
 pub use self::doctor::{Doctor, doctor};
 use self::keys_status::KeysStatus;
@@ -29,6 +35,12 @@ pub enum Command {
     /// Try everything the proxy depends on, and say what is wrong and what to do. Exits 1 when something is, and 64 for a
     /// bad configuration.
     Doctor(Doctor),
+    /// Ask the proxy that runs on this machine with this configuration whether it is alive; exits 0 or 1. For containers.
+    Healthcheck {
+        /// Ask whether it can serve, too (`/readyz`).
+        #[arg(long)]
+        ready: bool,
+    },
     /// Make keys for the vault, or see which are in use.
     Keys(Keys),
 }
@@ -43,7 +55,11 @@ pub struct Keys {
 #[derive(Debug, Subcommand)]
 enum KeysAction {
     /// Print one new line for `vault.keys_file`. Put it first; the older lines still open what they sealed.
-    Generate,
+    Generate {
+        /// Write it to this file instead, which only its owner may read. A file that exists is left as it is.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
     /// Count the records in Valkey by the key that sealed them. Exits 1 when the key of some record is not configured.
     Status {
         /// Print JSON instead of a table.
@@ -107,15 +123,48 @@ pub fn check(source: &Source) -> ExitCode {
 /// Makes keys, or tells which are in use.
 #[must_use]
 pub fn keys(keys: &Keys, source: &Source) -> ExitCode {
-    match keys.action {
-        KeysAction::Generate => {
+    match &keys.action {
+        KeysAction::Generate { to: None } => {
             print_line(KeyRing::generate_line().expose());
             ExitCode::SUCCESS
         }
+        KeysAction::Generate { to: Some(file) } => match write_new(file, &KeyRing::generate_line()) {
+            Ok(written) => {
+                print_line(format!(
+                    "{} {}",
+                    file.display(),
+                    if written { "written" } else { "kept as it is" }
+                ));
+                ExitCode::SUCCESS
+            }
+            Err(error) => fail(&error),
+        },
         KeysAction::Status { json } => match load(source) {
-            Ok((_, config)) => keys_status(&config, json),
+            Ok((_, config)) => keys_status(&config, *json),
             Err(problems) => refuse(&problems),
         },
+    }
+}
+
+/// Asks the running proxy how it is.
+#[must_use]
+pub fn healthcheck(ready: bool, source: &Source) -> ExitCode {
+    let (_, config) = match load(source) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
+    match service::admin::healthcheck(config.server.admin_listen, ready) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Whether the file was written; not, when there is one: its keys are in use.
+fn write_new(file: &Path, line: &Secret) -> io::Result<bool> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Ok(mut file) => writeln!(file, "{}", line.expose()).map(|()| true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

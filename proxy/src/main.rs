@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Command::Serve => command::serve(source),
         Command::Check => command::check(&source),
         Command::Doctor(doctor) => command::doctor(&doctor, &source),
+        Command::Healthcheck { ready } => command::healthcheck(ready, &source),
         Command::Keys(keys) => command::keys(&keys, &source),
     }
 }

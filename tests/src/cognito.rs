@@ -62,8 +62,19 @@ pub struct CognitoOptions {
     pub issuer_address: SocketAddr,
     /// Where the OAuth domain listens; port 0 is any free one.
     pub domain_address: SocketAddr,
+    /// What it is called, where that is not where it listens.
+    pub called: Option<Called>,
     /// The first behaviour.
     pub behaviour: Behaviour,
+}
+
+/// The names of a pool that others reach through something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// Origin of both hosts for programs: of the issuer, and of the endpoints they ask.
+    pub programs: String,
+    /// Origin of the OAuth domain for browsers.
+    pub browsers: String,
 }
 
 impl Default for CognitoOptions {
@@ -79,6 +90,7 @@ impl Default for CognitoOptions {
             scopes: scopes.map(str::to_owned).to_vec(),
             issuer_address: SocketAddr::from(([127, 0, 0, 1], 0)),
             domain_address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            called: None,
             behaviour: Behaviour::default(),
         }
     }
@@ -120,8 +132,10 @@ impl CognitoDouble {
             .while_doing("listen as Cognito's OAuth domain")?;
         let issuer_address = issuer.local_addr().while_doing("read a listener's address")?;
         let domain_address = domain.local_addr().while_doing("read a listener's address")?;
-        let issuer_url = format!("http://{issuer_address}/{}", options.pool_id);
-        let domain_url = format!("http://{domain_address}");
+        let called = options.called.as_ref().map(|called| called.programs.clone());
+        let issuer_origin = called.clone().unwrap_or_else(|| format!("http://{issuer_address}"));
+        let issuer_url = format!("{issuer_origin}/{}", options.pool_id);
+        let domain_url = called.unwrap_or_else(|| format!("http://{domain_address}"));
         // The first RSA keys take a tenth of a second each, which the other tasks of this thread shall not wait for.
         let keys = tokio::task::spawn_blocking(KeyRing::generate).await.while_doing("make RSA keys")??;
         let (client_id, client_secret) = (options.client_id.clone(), options.client_secret.clone());

@@ -41,6 +41,7 @@ mod front_tests;
 mod tests;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,8 @@ pub struct PlaneOptions {
     pub clock: Arc<dyn Clock>,
     /// The front's token check; without it the front lets nobody in.
     pub front: Option<FrontOptions>,
+    /// Where Plane itself listens; port 0 is any free one.
+    pub address: SocketAddr,
 }
 
 impl Default for PlaneOptions {
@@ -128,6 +131,7 @@ impl Default for PlaneOptions {
             requests_per_minute: 60,
             clock: Arc::new(SystemClock),
             front: None,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
         }
     }
 }
@@ -173,13 +177,13 @@ pub struct PlaneDouble {
 }
 
 impl PlaneDouble {
-    /// Starts both listeners on free loopback ports, on the current runtime.
+    /// Starts both listeners on the current runtime, the front's on a free loopback port.
     ///
     /// # Errors
-    /// When no loopback port can be bound.
+    /// When a port cannot be bound.
     pub async fn start(options: PlaneOptions) -> io::Result<Self> {
+        let plane = TcpListener::bind(options.address).await?;
         let shared = Arc::new(Shared::new(options));
-        let plane = TcpListener::bind("127.0.0.1:0").await?;
         let front = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", plane.local_addr()?);
         let front_url = format!("http://{}", front.local_addr()?);

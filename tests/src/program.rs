@@ -177,21 +177,35 @@ impl Program {
     }
 }
 
-/// Runs a program with `command` (`check`, `serve`, …) until it ends by itself; gives its exit status and all its output.
+/// Runs a program with `command` (`check`, `healthcheck --ready`, …) until it ends by itself; gives its exit status and all its output.
 ///
 /// # Errors
 /// When it cannot be started or does not end.
 pub async fn run_to_end(kind: Kind, command: &str, settings: &Settings) -> Outcome<(ExitStatus, String)> {
+    run_to_end_with(kind, command, settings, &BTreeMap::new()).await
+}
+
+/// The same in an environment.
+///
+/// # Errors
+/// As [`run_to_end`].
+pub async fn run_to_end_with(
+    kind: Kind,
+    command: &str,
+    settings: &Settings,
+    environment: &BTreeMap<String, String>,
+) -> Outcome<(ExitStatus, String)> {
     let scratch = Scratch::new(kind.name())?;
     let config = scratch.write("config.toml", settings.text())?;
     let arguments = arguments(&config, command);
-    let mut process = Process::start(kind.name(), kind.binary()?.as_os_str(), arguments, &BTreeMap::new())?;
+    let mut process = Process::start(kind.name(), kind.binary()?.as_os_str(), arguments, environment)?;
     let status = process.wait_ended().await?;
     Ok((status, process.log().text()))
 }
 
 fn arguments(config: &Path, command: &str) -> Vec<OsString> {
-    vec!["--config".into(), config.into(), command.into()]
+    let words = command.split_whitespace().map(OsString::from);
+    ["--config".into(), config.into()].into_iter().chain(words).collect()
 }
 
 /// The address in the line `listening addr=… listener=…` of a JSON log.

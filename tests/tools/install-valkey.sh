@@ -64,7 +64,8 @@ unpack() {
 
 # Makes target/tools/bin/valkey-server run the unpacked server $1 with its unpacked libraries.
 wrap() {
-  local libraries="$TOOLS/valkey/usr/lib/$(uname -m)-linux-gnu"
+  local libraries
+  libraries="$TOOLS/valkey/usr/lib/$(uname -m)-linux-gnu"
   printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "'$libraries'" "'$TOOLS/valkey/usr/bin/$1'" >"$SERVER.new"
   chmod +x "$SERVER.new"
   local version

@@ -5,6 +5,7 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 TOOLS="$ROOT/target/tools"
 BIN="$TOOLS/bin"
+# shellcheck disable=SC2034 # for those who source this
 HERE="$ROOT/tests/tools"
 mkdir -p "$BIN"
 
@@ -31,4 +32,4 @@ apt_install() {
 
 # How our programs are built for tests, images and releases: with the export of traces.
 # shellcheck disable=SC2034 # used by those who source this
-FEATURES=(--features mcp-edge-proxy/otlp,plane-mcp-adapter/otlp)
+FEATURES=(--features "mcp-edge-proxy/otlp,plane-mcp-adapter/otlp")

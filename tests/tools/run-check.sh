@@ -15,7 +15,8 @@ plain() {
 rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
 dependencies() {
-  bash "$HERE/install-cargo-deny.sh" && \
+  # All crates of the lock file, also those for platforms that nobody here builds for: it reads them without the network.
+  bash "$HERE/install-cargo-deny.sh" && cargo fetch --locked && \
     "$BIN/cargo-deny" --offline --locked --log-level error check bans licenses sources
 }
 
@@ -31,12 +32,35 @@ advisories() {
   fi
 }
 
+# What no compiler reads: scripts, Dockerfiles, workflows, the compose file, YAML.
+scripts() {
+  bash "$HERE/install-linters.sh" || return 1
+  git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning
+}
+
+images() {
+  bash "$HERE/install-linters.sh" || return 1
+  "$LINTERS/hadolint" --failure-threshold style deploy/Dockerfile* && "$LINTERS/docker-compose" -f deploy/compose.yaml config --quiet
+}
+
+# zizmor asks nobody: what it could ask for is not to be had everywhere.
+workflows() {
+  bash "$HERE/install-linters.sh" || return 1
+  "$BIN/actionlint" && "$LINTERS/zizmor" --offline --quiet --no-progress .github
+}
+
+yaml() {
+  bash "$HERE/install-linters.sh" || return 1
+  git ls-files -co --exclude-standard '*.yaml' '*.yml' | xargs "$LINTERS/yamllint" --strict
+}
+
 # What the pages say is there, and what their commands do.
 documentation() {
   bash "$HERE/install-docs-tests.sh" && python3 tests/docs/check.py && \
     PYTHONDONTWRITEBYTECODE=1 "$TOOLS/docs/bin/python" -m pytest -q -p no:cacheprovider --tb=short tests/docs
 }
 
+LINTERS="$TOOLS/linters/bin"
 start=$SECONDS
 step format cargo fmt --all --check
 step layout bash tests/layout/check.sh
@@ -46,6 +70,10 @@ step plain plain
 step rustdoc rustdoc
 step dependencies dependencies
 step advisories advisories
+step scripts scripts
+step images images
+step workflows workflows
+step yaml yaml
 printf '{"passed":%s,"seconds":%s,"steps":[%s]}\n' \
   "$([ -z "$FAILED_STEPS" ] && echo true || echo false)" "$((SECONDS - start))" "$STEPS_JSON" >"$REPORTS/check.json"
 if [ -n "$FAILED_STEPS" ]; then

@@ -22,6 +22,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::Shutdown;
 
+mod healthcheck;
+pub use healthcheck::healthcheck;
+
 /// What a check may take; above it the answer is "not ready".
 const CHECK: Duration = Duration::from_secs(2);
 

@@ -17,6 +17,8 @@
 //! Nothing here knows what the service is for.
 
 pub mod admin;
+#[cfg(target_env = "musl")]
+mod allocator;
 mod clock;
 pub mod config;
 pub mod metrics;

@@ -17,9 +17,11 @@ pub(super) fn answer(world: &World, call: &Call) -> Answer {
 /// Exactly the members Cognito has. What it supports but does not list is missing here too, PKCE first of all.
 fn discovery(world: &World) -> Value {
     let at_domain = |path: &str| format!("{}{path}", world.domain);
+    let browsers = world.options.called.as_ref().map_or(&world.domain, |called| &called.browsers);
+    let for_browsers = |path: &str| format!("{browsers}{path}");
     json!({
-        "authorization_endpoint": at_domain("/oauth2/authorize"),
-        "end_session_endpoint": at_domain("/logout"),
+        "authorization_endpoint": for_browsers("/oauth2/authorize"),
+        "end_session_endpoint": for_browsers("/logout"),
         "id_token_signing_alg_values_supported": ["RS256"],
         "issuer": world.issuer,
         "jwks_uri": format!("{}/.well-known/jwks.json", world.issuer),

@@ -9,6 +9,7 @@
 
 mod attacks;
 mod clients;
+mod compose;
 mod credentials;
 mod forward_auth;
 mod kubernetes;

@@ -18,7 +18,12 @@ pub(crate) async fn browse(chain: &Chain, browser: &Browser, person: &Person, pa
 
 /// The same with every page on the way, the one asked for last.
 pub(crate) async fn all_pages(chain: &Chain, browser: &Browser, person: &Person, path: &str) -> Vec<Page> {
-    let start = format!("{}/oauth2/start?rd={path}", chain.plane_url);
+    pages_from(&chain.plane_url, browser, person, path).await
+}
+
+/// The same for a Plane that browsers find at `plane_url`.
+pub(crate) async fn pages_from(plane_url: &str, browser: &Browser, person: &Person, path: &str) -> Vec<Page> {
+    let start = format!("{plane_url}/oauth2/start?rd={path}");
     let mut page = browser.visit(&start.parse().unwrap()).await.unwrap();
     let mut pages = vec![page.clone()];
     for _ in 0..12 {

@@ -103,6 +103,7 @@ fn with_files(table: &mut Table, folder: &Scratch, authority: &Authority) {
                 "key_file" => certificate.key_file.display().to_string(),
                 "keys_file" => made("keys", fresh_key("docs").unwrap()),
                 "client_secret_file" => made("secret", "a-client-secret".to_owned()),
+                "headers_file" => made("headers", "x-api-key=a-key".to_owned()),
                 "introspection_secret_file" => made("introspection", "x".repeat(32)),
                 "ca_file" => made("ca.pem", authority.pem()),
                 _ => continue,

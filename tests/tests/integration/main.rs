@@ -21,6 +21,7 @@ mod cognito_faults;
 mod cognito_outages;
 mod configuration;
 mod consent;
+mod containers;
 mod crashes;
 mod demo;
 mod doctor;

@@ -93,3 +93,17 @@ async fn listener_answers_over_tcp() {
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("ok\n"), "{text}");
     serving.abort();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_asks_what_listens_on_every_address_and_tells_what_it_heard() {
+    let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = tokio::spawn(admin(vec![Arc::new(Dependency::Down)]).serve(listener));
+    let asked = |ready| tokio::task::spawn_blocking(move || healthcheck(address, ready));
+    asked(false).await.unwrap().unwrap();
+    let refused = asked(true).await.unwrap().unwrap_err().to_string();
+    assert_eq!(refused, r#"/readyz says: {"checks":{"down":"does not answer"}}"#);
+    serving.abort();
+    let _ = serving.await;
+    assert!(asked(false).await.unwrap().is_err(), "nobody listens any more");
+}
