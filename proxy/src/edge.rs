@@ -1,18 +1,20 @@
 //! One process: what is bound, what runs beside the requests, and how it all ends. `assemble` builds the parts.
 
 mod assemble;
+mod doors;
 
 use std::{io, sync::Arc};
 
 use service::{
     Clock, Shutdown, SystemClock,
     admin::Admin,
-    serve::{self, Bound, Drained, Plain},
+    serve::{self, Admission, Bound, Drained, Plain},
 };
 use tokio::net::TcpListener;
 
 use self::assemble::assemble;
 pub(crate) use self::assemble::{cognito_keys, cognito_provider, http_client, open_valkey};
+pub(crate) use self::doors::Doors;
 use crate::{
     config::{self, Config},
     forward_auth::ForwardAuth,
@@ -53,10 +55,9 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let listeners = Listeners::bind(&config.server, config.forward_auth.as_ref()).await?;
     let trust = UpstreamTrust::load(&config.upstream).map_err(while_("read upstream.ca_file"))?;
     let upstream = config.upstream.clone();
-    let drain = config.server.drain;
     let tls = config.tls.clone();
     let certificates = tls.map(Certificates::load).transpose().map_err(while_("read the certificate"))?;
-    let parts = assemble(config, &clock, drain).await?;
+    let parts = assemble(config, &clock).await?;
 
     let metrics = &parts.shared.metrics;
     if let Some(certificates) = &certificates {
@@ -66,8 +67,13 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
     tokio::spawn(admin.serve(listeners.admin));
     tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
-    let reloaded =
-        reload::Parts { shared: Arc::clone(&parts.shared), ring: parts.ring, clock: Arc::clone(&clock) };
+    let doors = Arc::new(Doors::new(&parts.shared.rules.load(), metrics));
+    let reloaded = reload::Parts {
+        shared: Arc::clone(&parts.shared),
+        doors: Arc::clone(&doors),
+        ring: parts.ring,
+        clock: Arc::clone(&clock),
+    };
     tokio::spawn(reload.watch(reloaded, shutdown.clone()));
     if let Some(certificates) = &certificates {
         let told = metrics.clone();
@@ -78,15 +84,17 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
 
     let shared = parts.shared;
     let vault = Arc::clone(&shared.vault);
-    let limits = parts.limits;
-    let asked = answer_traefik(listeners.forward_auth, &shared, limits.clone(), shutdown.clone());
+    let (admission, may_ask) = (doors.public.clone(), doors.forward_auth.clone());
+    let asked = answer_traefik(listeners.forward_auth, &shared, may_ask, shutdown.clone());
     let bound = listeners.public.counted_by(Arc::new(shared.metrics.public.connections.clone()));
     let handler =
         move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
     let served = async {
         match certificates {
-            Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
-            None => serve::run(bound, Plain, limits, handler, shutdown).await,
+            Some(certificates) => {
+                serve::run(bound, Tls::new(certificates), admission, handler, shutdown).await
+            }
+            None => serve::run(bound, Plain, admission, handler, shutdown).await,
         }
     };
     let drained = tokio::try_join!(served, asked);
@@ -99,7 +107,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
 fn answer_traefik(
     listener: Option<Bound>,
     shared: &Arc<Shared>,
-    limits: serve::Limits,
+    admission: Admission,
     shutdown: Shutdown,
 ) -> impl Future<Output = io::Result<Drained>> + use<> {
     let shared = Arc::clone(shared);
@@ -107,7 +115,7 @@ fn answer_traefik(
         let Some(bound) = listener else { return Ok(Drained::default()) };
         let bound = bound.counted_by(Arc::new(shared.metrics.forward_auth.connections.clone()));
         let handler = ForwardAuth::new(shared);
-        serve::run(bound, Plain, limits, move || handler.clone(), shutdown).await
+        serve::run(bound, Plain, admission, move || handler.clone(), shutdown).await
     }
 }
 

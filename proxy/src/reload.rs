@@ -22,6 +22,7 @@ use crate::{
         raw::{self, Raw},
         resolve,
     },
+    edge::Doors,
     keys::KeyRing,
     pipeline::Shared,
     rules::Rules,
@@ -83,6 +84,7 @@ pub struct Reload {
 /// What a reload changes things in.
 pub(crate) struct Parts {
     pub shared: Arc<Shared>,
+    pub doors: Arc<Doors>,
     pub ring: Arc<KeyRing>,
     pub clock: Arc<dyn Clock>,
 }
@@ -156,13 +158,14 @@ impl Reloadable for Live {
 
     fn take(&mut self, prepared: Box<Prepared>) {
         let Prepared { raw, config, rules, has_new_keys } = *prepared;
-        let Parts { shared, ring, .. } = &self.parts;
+        let Parts { shared, doors, ring, .. } = &self.parts;
         if has_new_keys {
             ring.follow(&config.vault.keys);
             shared.tokens.follow_ring();
             tracing::info!(keys = ring.ids().join(" "), "vault keys reloaded");
         }
         shared.metrics.serve(rules.routes.iter().map(|route| route.path.as_str()));
+        doors.follow(&rules, &shared.metrics);
         let enabled = rules.mcp_enabled;
         let before = shared.rules.swap(Arc::new(rules));
         if before.mcp_enabled != enabled {

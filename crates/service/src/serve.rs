@@ -2,8 +2,9 @@
 //! (`SO_REUSEPORT`), a single-threaded runtime, and a handler of its own, so that a request never changes cores.
 //!
 //! [`Bound`] holds the sockets, an [`Acceptor`] turns a TCP stream into what HTTP is spoken over, a [`Handler`] answers
-//! requests, [`Limits`] bounds what a peer may take, and [`run`] puts them together until the [`Shutdown`].
+//! requests, [`Limits`] bounds what a peer may take, [`Admission`] lets peers in by them, and [`run`] puts them together until the [`Shutdown`].
 
+mod admission;
 mod bound;
 mod census;
 mod connection;
@@ -22,8 +23,9 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
+pub use self::admission::{Admission, Exempt};
 pub use self::bound::Bound;
 pub use self::census::{Census, Refused};
 use crate::Shutdown;
@@ -100,6 +102,9 @@ pub struct Limits {
     /// Connections served at once, over all threads. At the limit each thread holds one more that is not served yet;
     /// others wait in the kernel's backlog, where clients see a slow connect and no refused one.
     pub connections: usize,
+    /// Connections of one address at once, of IPv6 of one network of 64 bits; further ones are closed before anything is
+    /// read from them, so that one peer cannot take all there are. [`Admission`] exempts some.
+    pub connections_per_address: usize,
     /// HTTP/2: requests in progress at once on one connection; a client that obeys the protocol waits.
     pub streams: u32,
     /// How long running requests may go on after the shutdown; then they are cut.
@@ -125,6 +130,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(90),
             connections: 10_000,
+            connections_per_address: usize::MAX,
             streams: 128,
             drain: Duration::from_secs(25),
             linger: Duration::from_secs(1),
@@ -139,7 +145,7 @@ pub struct Drained {
     pub cut: usize,
 }
 
-/// Serves until `shutdown`, then drains: no new connection, requests that run or are on their way on a connection there is
+/// Serves by `admission` (or by [`Limits`] that do not change) until `shutdown`, then drains: no new connection, requests that run or are on their way on a connection there is
 /// end, and what runs for longer than [`Limits::drain`] is cut. `make_handler` is called once on each thread, inside its runtime. Dropping the future
 /// shuts down as well.
 ///
@@ -151,7 +157,7 @@ pub struct Drained {
 pub async fn run<A, H, F>(
     bound: Bound,
     acceptor: A,
-    limits: Limits,
+    admission: impl Into<Admission>,
     make_handler: F,
     shutdown: Shutdown,
 ) -> io::Result<Drained>
@@ -164,14 +170,13 @@ where
     let shutdown = shutdown.child();
     let _guard = shutdown.clone().on_drop();
     let make_handler = Arc::new(make_handler);
-    let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
+    let admission = admission.into();
     let mut threads = Vec::new();
     let (listeners, census) = bound.into_parts();
     for (index, listener) in listeners.into_iter().enumerate() {
         let thread = thread::Thread {
             acceptor: acceptor.clone(),
-            limits: limits.clone(),
-            connections: Arc::clone(&connections),
+            admission: admission.clone(),
             census: Arc::clone(&census),
             // A child of its own: connections of different threads then share no lock.
             shutdown: shutdown.child(),

@@ -19,6 +19,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// The most connections at once.
     pub connections: usize,
+    /// The most of one address, or IPv6 network of 64 bits.
+    pub connections_per_address: usize,
     /// Requests a minute for one session or API key; 0 is without limit.
     pub requests_per_minute: u32,
     /// Requests a minute for one address at the OAuth endpoints; 0 is without limit.
@@ -46,6 +48,10 @@ pub(super) fn resolve(raw: &raw::Limits, found: &mut Found) -> Limits {
         header_timeout: found.seconds("limits.header_timeout_seconds", raw.header_timeout_seconds, 1, 300),
         body_timeout: found.seconds("limits.body_timeout_seconds", raw.body_timeout_seconds, 1, 3600),
         connections: raw.connections,
+        connections_per_address: match raw.connections_per_address {
+            0 => usize::MAX,
+            limit => limit,
+        },
         requests_per_minute: raw.requests_per_minute,
         oauth_requests_per_minute: raw.oauth_requests_per_minute,
         registrations_per_minute: raw.registrations_per_minute,

@@ -4,7 +4,7 @@ use std::{fs, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use cognito::{FetchKeys, HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
-use service::{Clock, serve, traces::Tracing};
+use service::{Clock, traces::Tracing};
 use url::Url;
 
 use super::{StartError, while_};
@@ -39,14 +39,9 @@ pub(super) struct Assembled {
     pub store: Arc<dyn Store>,
     pub keys: Arc<KeySet>,
     pub ring: Arc<KeyRing>,
-    pub limits: serve::Limits,
 }
 
-pub(super) async fn assemble(
-    config: Config,
-    clock: &Arc<dyn Clock>,
-    drain: Duration,
-) -> Result<Assembled, StartError> {
+pub(super) async fn assemble(config: Config, clock: &Arc<dyn Clock>) -> Result<Assembled, StartError> {
     let metrics = Metrics::new(config.routes.iter().map(|route| route.path.as_str()));
     let metrics = metrics.map_err(while_("register the metrics"))?;
     let store = open_store(config.valkey.as_ref(), clock, &metrics).await?;
@@ -85,8 +80,6 @@ pub(super) async fn assemble(
     };
     let rules = Rules::new(&config, parts).map_err(while_("read client_documents.ca_file"))?;
     metrics.mcp_enabled.set(i64::from(rules.mcp_enabled));
-    let limits = serve_limits(&config.limits, drain);
-    metrics.connections_limit.set(i64::try_from(limits.connections).unwrap_or(i64::MAX));
     let shared = Shared {
         origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
         rules: ArcSwap::from_pointee(rules),
@@ -96,7 +89,7 @@ pub(super) async fn assemble(
         metrics,
         tracing: Tracing::new(&config.traces),
     };
-    Ok(Assembled { shared: Arc::new(shared), store, keys, ring, limits })
+    Ok(Assembled { shared: Arc::new(shared), store, keys, ring })
 }
 
 fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) -> VaultPolicy {
@@ -211,15 +204,4 @@ fn origin(public_url: &str) -> Result<Origin, url::ParseError> {
     let (_, host) = public_url.split_once("://").unwrap_or(("", public_url));
     let port = url.port_or_known_default().ok_or(url::ParseError::InvalidPort)?;
     Ok(Origin { scheme, host: host.to_owned(), port })
-}
-
-fn serve_limits(limits: &config::Limits, drain: Duration) -> serve::Limits {
-    serve::Limits {
-        header_bytes: limits.header_bytes,
-        headers: limits.headers,
-        header_read: limits.header_timeout,
-        connections: limits.connections,
-        drain,
-        ..serve::Limits::default()
-    }
 }

@@ -1,13 +1,18 @@
 //! Too much, too large, too slow: refused with a status that says so, and others are served meanwhile.
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 use stack::{
     client::{Era, McpClient},
+    settings::Settings,
     stack::{Stack, Store},
 };
-use tokio::time::timeout;
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpSocket, TcpStream},
+    time::timeout,
+};
 
 use crate::tls;
 
@@ -202,4 +207,67 @@ async fn replicas_count_the_oauth_endpoints_together_and_go_on_without_valkey() 
     }
     assert!(alone.contains(&429) && alone.iter().any(|status| *status != 429), "{alone:?}");
     assert!(alone.iter().all(|status| *status != 500), "{alone:?}");
+}
+
+/// A TCP connection to the first proxy from an address of ours, `127.0.0.HOST`.
+async fn connect_from(stack: &Stack, host: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, host], 0))).unwrap();
+    socket.connect(stack.proxies[0].program.public()).await.unwrap()
+}
+
+/// Whether the proxy closes it before a byte was sent.
+async fn is_closed(tcp: &mut TcpStream) -> bool {
+    matches!(timeout(Duration::from_millis(500), tcp.read(&mut [0; 1])).await, Ok(Ok(0) | Err(_)))
+}
+
+async fn metric(stack: &Stack, name: &str) -> u64 {
+    let (_, text) = stack.proxies[0].program.admin("/metrics").await.unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    let builder = Stack::builder().proxy_setting("limits.connections_per_address", 3);
+    let stack = builder.proxy_setting("limits.header_timeout_seconds", 60).start().await.unwrap();
+    let mut greedy = Vec::new();
+    for _ in 0..3 {
+        greedy.push(connect_from(&stack, 2).await);
+    }
+    for _ in 0..20 {
+        assert!(is_closed(&mut connect_from(&stack, 2).await).await, "closed before TLS");
+    }
+    let refused = "proxy_connections_refused_total{reason=\"address\"}";
+    assert_eq!(metric(&stack, refused).await, 20);
+    for tcp in &mut greedy {
+        assert!(!is_closed(tcp).await);
+    }
+    // From another address a whole sign-in works.
+    let session = stack.sign_in("alice").await.unwrap();
+    assert_eq!(session.client.probe(&session.tokens.access).await.unwrap().status, 200);
+    drop(greedy);
+    let mut again = connect_from(&stack, 2).await;
+    while is_closed(&mut again).await {
+        again = connect_from(&stack, 2).await;
+    }
+
+    // A proxy that is trusted carries everybody.
+    let change = |settings: &mut Settings| settings.set("server.trusted_proxies", vec!["127.0.0.2"]);
+    stack.proxies[0].program.reload(change, "taken").await.unwrap();
+    let mut many = Vec::new();
+    for _ in 0..10 {
+        many.push(connect_from(&stack, 2).await);
+    }
+    for tcp in &mut many {
+        assert!(!is_closed(tcp).await);
+    }
+    drop((many, again, session));
+    let open = "proxy_open_connections{listener=\"public\"}";
+    let all_closed = async {
+        while metric(&stack, open).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), all_closed).await.unwrap();
 }

@@ -44,8 +44,6 @@ pub(super) struct Connections<H>(Arc<Shared<H>>);
 
 struct Shared<H> {
     handler: H,
-    http: Builder<TokioExecutor>,
-    limits: Limits,
     shutdown: Shutdown,
 }
 
@@ -56,17 +54,18 @@ impl<H> Clone for Connections<H> {
 }
 
 impl<H: Handler> Connections<H> {
-    pub(super) fn new(handler: H, limits: Limits, shutdown: Shutdown) -> Self {
-        let http = builder(&limits);
-        Self(Arc::new(Shared { handler, http, limits, shutdown }))
+    pub(super) fn new(handler: H, shutdown: Shutdown) -> Self {
+        Self(Arc::new(Shared { handler, shutdown }))
     }
 
     /// Serves until the peer closes, is idle for too long, breaks the protocol, or the shutdown lets it end.
-    pub(super) async fn serve<I>(&self, io: I, peer: Peer)
+    pub(super) async fn serve<I>(&self, io: I, peer: Peer, limits: &Limits)
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Shared { http, limits, shutdown, .. } = self.0.as_ref();
+        let shutdown = &self.0.shutdown;
+        // Made for each connection, by the limits of its beginning: little beside the connection itself.
+        let http = builder(limits);
         let activity = Arc::new(Activity::new());
         let (shared, requests) = (Arc::clone(&self.0), Arc::clone(&activity));
         let service = service_fn(move |request: Request<Incoming>| {

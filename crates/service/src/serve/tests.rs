@@ -16,6 +16,8 @@ use tokio::time::timeout;
 
 use super::*;
 
+mod addresses;
+
 /// Long enough for anything that should happen, so that a failing test ends.
 const SOON: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(50);
@@ -81,10 +83,20 @@ impl Server {
     }
 
     fn start_with(limits: Limits, threads: usize, acceptor: impl Acceptor) -> Self {
+        Self::start_bound(limits.into(), threads, acceptor, |bound| bound)
+    }
+
+    fn start_bound(
+        admission: Admission,
+        threads: usize,
+        acceptor: impl Acceptor,
+        told: impl FnOnce(Bound) -> Bound,
+    ) -> Self {
         let stage = Stage { gate: Arc::new(Semaphore::new(0)), reached: Arc::new(Semaphore::new(0)) };
-        let bound = Bound::bind("127.0.0.1:0".parse().unwrap(), threads).unwrap();
+        let bound = told(Bound::bind("127.0.0.1:0".parse().unwrap(), threads).unwrap());
         let (addr, shutdown, handler) = (bound.local_addr(), Shutdown::manual(), stage.clone());
-        let running = tokio::spawn(run(bound, acceptor, limits, move || handler.clone(), shutdown.clone()));
+        let running =
+            tokio::spawn(run(bound, acceptor, admission, move || handler.clone(), shutdown.clone()));
         Self { addr, stage, shutdown, running }
     }
 

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::admission::Place;
 use super::census::Open;
 use super::connection::Connections;
-use super::{Acceptor, Census, Handler, Limits, Peer, Refused};
+use super::{Acceptor, Admission, Census, Handler, Peer, Refused};
 use crate::Shutdown;
 
 /// The pause after a failed accept. Out of file descriptors, a retry at once would only burn the core that could
@@ -23,9 +23,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What one thread serves with.
 pub(super) struct Thread<A> {
     pub(super) acceptor: A,
-    pub(super) limits: Limits,
-    /// Permits for connections, shared by all threads.
-    pub(super) connections: Arc<Semaphore>,
+    /// Shared by all threads.
+    pub(super) admission: Admission,
     pub(super) census: Arc<dyn Census>,
     pub(super) shutdown: Shutdown,
 }
@@ -39,11 +38,11 @@ impl<A: Acceptor> Thread<A> {
     ) -> io::Result<usize> {
         let listener = TcpListener::from_std(listener)?;
         let mut running = JoinSet::new();
-        let connections = Connections::new(handler, self.limits.clone(), self.shutdown.clone());
+        let connections = Connections::new(handler, self.shutdown.clone());
         self.accept(&listener, &connections, &mut running).await;
         // Closes the socket: the kernel sends new connections to other processes, or refuses them.
         self.accept_queued(&listener.into_std()?, &connections, &mut running);
-        Ok(drain(running, self.limits.drain).await)
+        Ok(drain(running, self.admission.limits().drain).await)
     }
 
     /// Accepts what the kernel has taken for us already: their peers are connected, and a closed socket would reset them.
@@ -53,12 +52,17 @@ impl<A: Acceptor> Thread<A> {
         connections: &Connections<H>,
         running: &mut JoinSet<()>,
     ) {
-        while let (Ok(permit), Ok((tcp, addr))) =
-            (Arc::clone(&self.connections).try_acquire_owned(), listener.accept())
-        {
+        while let Ok((tcp, addr)) = listener.accept() {
+            let place = match self.admission.take(addr.ip()) {
+                Ok(place) => place,
+                Err(why) => {
+                    self.census.refused(why);
+                    continue;
+                }
+            };
             let usable = tcp.set_nonblocking(true).and_then(|()| tcp.set_nodelay(true));
             if let (Ok(()), Ok(tcp)) = (usable, TcpStream::from_std(tcp)) {
-                running.spawn(self.connect(tcp, addr, permit, connections.clone()));
+                running.spawn(self.connect(tcp, addr, place, connections.clone()));
             }
         }
     }
@@ -76,8 +80,8 @@ impl<A: Acceptor> Thread<A> {
             tokio::select! {
                 () = self.shutdown.wait() => return,
                 Some(ended) = running.join_next() => log_panic(ended),
-                (tcp, addr, permit) = &mut next => {
-                    running.spawn(self.connect(tcp, addr, permit, connections.clone()));
+                (tcp, addr, place) = &mut next => {
+                    running.spawn(self.connect(tcp, addr, place, connections.clone()));
                     next.set(self.next(listener));
                 }
             }
@@ -89,33 +93,33 @@ impl<A: Acceptor> Thread<A> {
         &self,
         tcp: TcpStream,
         addr: SocketAddr,
-        permit: OwnedSemaphorePermit,
+        place: Place,
         connections: Connections<H>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (acceptor, shutdown, bound, lingers) =
-            (self.acceptor.clone(), self.shutdown.clone(), self.limits.handshake, self.limits.lingers());
+        let (acceptor, shutdown, limits) =
+            (self.acceptor.clone(), self.shutdown.clone(), self.admission.limits());
         let open = Open::new(&self.census);
         async move {
-            let (_permit, _open) = (permit, open);
+            let (_place, _open) = (place, open);
             let too_late = async {
                 shutdown.wait().await;
-                sleep(lingers).await;
+                sleep(limits.lingers()).await;
             };
             let handshake = tokio::select! {
                 biased;
-                handshake = timeout(bound, acceptor.accept(tcp)) => handshake,
+                handshake = timeout(limits.handshake, acceptor.accept(tcp)) => handshake,
                 () = too_late => return,
             };
             match handshake {
-                Ok(Ok(io)) => connections.serve(io, Peer { addr, tls: acceptor.is_tls() }).await,
+                Ok(Ok(io)) => connections.serve(io, Peer { addr, tls: acceptor.is_tls() }, &limits).await,
                 Ok(Err(error)) => tracing::debug!(client.addr = %addr, %error, "handshake failed"),
                 Err(_) => tracing::debug!(client.addr = %addr, "handshake took too long"),
             }
         }
     }
 
-    /// The next connection, with the permit to serve it.
-    async fn next(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    /// The next connection, with its place. Those of an address that has too many are closed before anything is read.
+    async fn next(&self, listener: &TcpListener) -> (TcpStream, SocketAddr, Place) {
         loop {
             let (tcp, addr) = match listener.accept().await {
                 Ok(accepted) => accepted,
@@ -130,13 +134,9 @@ impl<A: Acceptor> Thread<A> {
             if tcp.set_nodelay(true).is_err() {
                 continue; // The peer is gone already.
             }
-            if let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() {
-                return (tcp, addr, permit);
-            }
-            self.census.refused(Refused::Limit);
-            // The semaphore is never closed; were it, not serving is the safe side.
-            if let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await {
-                return (tcp, addr, permit);
+            match self.admission.wait(addr.ip(), || self.census.refused(Refused::Limit)).await {
+                Ok(place) => return (tcp, addr, place),
+                Err(why) => self.census.refused(why),
             }
         }
     }

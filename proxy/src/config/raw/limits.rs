@@ -16,8 +16,11 @@ pub struct Limits {
     pub header_timeout_seconds: u64,
     /// How long a client may take to send the next part of its body.
     pub body_timeout_seconds: u64,
-    /// The most connections at once.
+    /// The most connections at once; more wait.
     pub connections: usize,
+    /// The most connections of one address at once, of IPv6 of one /64; more are closed. 0 is without limit, and it does not
+    /// hold for `server.trusted_proxies`.
+    pub connections_per_address: usize,
     /// How often a session, or an API key, may ask each minute; 0 is without limit.
     pub requests_per_minute: u32,
     /// How often one address may use the OAuth endpoints each minute, and one network begin half as many sign-ins; 0 is
@@ -38,6 +41,7 @@ impl Default for Limits {
             header_timeout_seconds: 10,
             body_timeout_seconds: 30,
             connections: 10_000,
+            connections_per_address: 1000,
             requests_per_minute: 600,
             oauth_requests_per_minute: 120,
             registrations_per_minute: 30,

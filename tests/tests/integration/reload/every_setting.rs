@@ -1,6 +1,9 @@
 //! Each setting that the docs call live, changed while a stream is open.
 
-use std::time::Duration;
+use std::{
+    io::{ErrorKind, Read, Write},
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::StreamExt;
@@ -59,6 +62,9 @@ struct World {
     session: SignedIn,
 }
 
+/// How long an answer is waited for that should not come; longer than what is set to a second.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// What the introspection secret is in the beginning, and after.
 const SECRETS: [&str; 2] = ["the first secret, of 32 characters", "the other secret, of 32 characters"];
 
@@ -82,13 +88,29 @@ impl World {
         Self { stack, keys, documents, session }
     }
 
-    /// The status of a request sent as it is.
+    /// The status of a request sent as it is on a connection of its own; 0 when there is no answer, or no connection.
     async fn raw(&self, request: String) -> u16 {
         let address = self.stack.proxies[0].program.public();
-        let request = request.replace('\n', "\r\n").into_bytes();
-        let patience = Duration::from_secs(4);
-        let answer = wire::exchange(address, &self.stack.authority.pem(), request, patience).await.unwrap();
+        let (ca, request) = (self.stack.authority.pem(), request.replace('\n', "\r\n").into_bytes());
+        let asked = timeout(PATIENCE, wire::exchange(address, &ca, request, PATIENCE)).await;
+        let answer = asked.ok().and_then(Result::ok).unwrap_or_default();
         wire::statuses(&answer).first().copied().unwrap_or_default()
+    }
+
+    /// Whether a head that is never finished is waited for.
+    async fn is_patient(&self) -> bool {
+        let address = self.stack.proxies[0].program.public();
+        let connection = wire::connect(address, &self.stack.authority.pem(), wire::Wanted::default()).await;
+        let mut connection = connection.unwrap();
+        let read = tokio::task::spawn_blocking(move || {
+            connection.sock.set_read_timeout(Some(PATIENCE)).unwrap();
+            connection.write_all(b"GET /healthz HTTP/1.1\r\nX-Slow: ").unwrap();
+            connection.flush().unwrap();
+            connection.read(&mut [0; 100])
+        });
+        read.await
+            .unwrap()
+            .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
     }
 
     fn host(&self) -> &str {
@@ -211,6 +233,20 @@ impl World {
                 let old = self.session.client.probe(&self.session.tokens.access).await.unwrap().status;
                 return format!("{}, and old ones {old}", header["kid"].as_str().unwrap());
             }
+            "limits.connections" | "limits.connections_per_address" => {
+                self.raw(format!("GET /healthz HTTP/1.1\nHost: {host}\n\n")).await
+            }
+            "limits.header_bytes" => {
+                let large = "x".repeat(20_000);
+                self.raw(format!("GET /healthz HTTP/1.1\nHost: {host}\nX-Large: {large}\n\n")).await
+            }
+            "limits.headers" => {
+                let many: String = (0..30).map(|number| format!("X-{number}: x\n")).collect();
+                self.raw(format!("GET /healthz HTTP/1.1\nHost: {host}\n{many}\n")).await
+            }
+            "limits.header_timeout_seconds" => {
+                return if self.is_patient().await { "waits" } else { "closes" }.to_owned();
+            }
             "limits.body_bytes" => self.echo(3000).await,
             "limits.body_timeout_seconds" => {
                 let head = format!("POST /token HTTP/1.1\nHost: {host}\nContent-Length: 100\n");
@@ -280,6 +316,8 @@ impl World {
                 self.keys.write(&format!("{second}\n{first}"));
             }
             "limits.body_bytes" => settings.set(setting, 2000),
+            "limits.header_bytes" => settings.set(setting, 8192),
+            "limits.headers" => settings.set(setting, 16),
             "log.filter" => settings.set(setting, "info"),
             _ => settings.set(setting, 1),
         }
@@ -295,6 +333,11 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("forward_auth.trusted_proxies", "403", "401"),
     ("limits.body_bytes", "200", "413"),
     ("limits.body_timeout_seconds", "0", "408"),
+    ("limits.connections", "200", "0"),
+    ("limits.connections_per_address", "200", "0"),
+    ("limits.header_bytes", "200", "431"),
+    ("limits.header_timeout_seconds", "waits", "closes"),
+    ("limits.headers", "200", "431"),
     ("limits.oauth_requests_per_minute", "400", "429"),
     ("limits.registrations_per_hour", "201", "429"),
     ("limits.registrations_per_minute", "201", "429"),
