@@ -29,6 +29,8 @@ use crate::server::{Session, Toolbox};
 use crate::trace::Opening;
 use envelope::Envelope;
 
+/// Where the listener says that it answers.
+pub(crate) const HEALTH: &str = "/healthz";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const BOTH_TYPES: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -68,9 +70,10 @@ struct Notes {
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         let started = Instant::now();
+        let _counted = self.settings.metrics.request_began();
         let id = request_id(request.headers());
         let method = request.method().clone();
-        let mut opening = Opening::new(self.settings.tracing, &method, request.headers(), &id);
+        let mut opening = Opening::new(self.settings.tracing, &request, &id);
         let spans = opening.spans();
         spans
             .enclose(async {
@@ -136,7 +139,7 @@ impl Front {
         notes: &mut Notes,
         opening: &mut Opening,
     ) -> Result<Response<Body>, Refusal> {
-        if request.uri().path() == "/healthz" {
+        if request.uri().path() == HEALTH {
             return Ok(respond::healthy());
         }
         // Once: a reload in the middle of a request changes nothing for it.
@@ -150,7 +153,13 @@ impl Front {
             return Err(Refusal::Disabled);
         }
         // Before the method: clients open with a GET and need the challenge, not a 405.
-        let mut caller = authenticate::authenticate(request.headers(), &self.settings.verifier, id).await?;
+        let mut caller = authenticate::authenticate(
+            request.headers(),
+            &self.settings.verifier,
+            &self.settings.metrics,
+            id,
+        )
+        .await?;
         notes.mode = Some(caller.credential.mode());
         if request.method() != Method::POST {
             return Err(Refusal::MethodNotAllowed);

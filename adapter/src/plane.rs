@@ -23,7 +23,7 @@ pub mod shapes;
 mod signed_in;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use moka::future::Cache;
@@ -186,7 +186,9 @@ impl Plane {
         };
         let session = visit.as_ref().map_or(0, |visit| visit.session.id());
         let question = Question { account, session, path: path.clone() };
+        let asked = AtomicBool::new(false);
         let ask = async {
+            asked.store(true, Ordering::Relaxed);
             let started = Instant::now();
             let result = self.ask_patiently(caller, visit.as_ref(), &path).await;
             let outcome = result.as_ref().map_or_else(PlaneError::reason, |_| "ok");
@@ -200,12 +202,18 @@ impl Plane {
             })
         };
         // Boxed: a tool asks for several things, and all of this would be part of each of its futures.
-        let body = Box::pin(self.memory.answers.answer(question, keep, &*self.clock, ask)).await?;
-        parsed(&body)
+        let body = Box::pin(self.memory.answers.answer(question, keep, &*self.clock, ask)).await;
+        if !keep.is_zero() {
+            self.metrics.answers.looked(!asked.load(Ordering::Relaxed));
+        }
+        parsed(&body?)
     }
 
     async fn session(&self, account: Account) -> Arc<Session> {
-        self.memory.sessions.get_with(account, async { Arc::new(Session::new()) }).await
+        let found = self.memory.sessions.entry(account);
+        let found = found.or_insert_with(async { Arc::new(Session::new()) }).await;
+        self.metrics.sessions.looked(!found.is_fresh());
+        found.into_value()
     }
 
     /// Asks with the caller's credential; a 429 is waited out once when that is short.
@@ -242,13 +250,21 @@ impl Plane {
     async fn take(&self, account: Account, lane: Lane) -> Result<Arc<Budget>, PlaneError> {
         let budget = self.budget(account, lane).await;
         let patience = tokio::time::Instant::now() + PATIENCE;
-        while let Err(wait) = budget.take(self.memory.per_minute(), self.clock.now()) {
+        loop {
+            let per_minute = self.memory.per_minute();
+            let wait = match budget.take(per_minute, self.clock.now()) {
+                Ok(sent) => {
+                    self.metrics.budget_used(sent, per_minute);
+                    return Ok(budget);
+                }
+                Err(wait) => wait,
+            };
             if tokio::time::Instant::now() + wait > patience {
+                self.metrics.budget_refused(lane.as_str());
                 return Err(PlaneError::RateLimited { retry_after: wait });
             }
             tokio::time::sleep(wait).await;
         }
-        Ok(budget)
     }
 
     async fn budget(&self, account: Account, lane: Lane) -> Arc<Budget> {

@@ -83,6 +83,7 @@ pub async fn run(
     let live = Arc::new(Live::new(Rules::of(&config)));
     metrics.mcp_enabled(config.mcp.enabled);
     let keys = Arc::new(key_set(&config.cognito, &clock)?);
+    metrics.watch_keys(keys.clone())?;
     let verifier =
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
     let limits = Limits { drain: config.server.drain, ..Limits::default() };
@@ -119,7 +120,8 @@ pub async fn run(
     };
     tracing::info!(listener = "public", addr = %listeners.public.local_addr(), "listening");
     tracing::info!(listener = "admin", addr = %admin_address, "listening");
-    let drained = serve::run(listeners.public, Plain, limits, make_front, shutdown).await;
+    let public = listeners.public.counted_by(Arc::new(metrics.connections.clone()));
+    let drained = serve::run(public, Plain, limits, make_front, shutdown).await;
     warming.abort();
     admin.abort();
     if drained.is_ok() {

@@ -1,11 +1,12 @@
 //! The spans of a request: the message, the tool, each request to Plane. They say what kind of thing was asked, how it was
 //! answered and how long it took; never who asked, with what, or for which workspace, project or text.
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, Request, StatusCode};
 use service::traces::{self, Place, Source, TARGET, TraceContext, Tracing, failed};
 use tracing::{Instrument, Span, field, info_span};
 use url::Url;
 
+use crate::front::HEALTH;
 use crate::tools::TOOLS;
 
 /// The methods of MCP that are told from each other; others come from whoever invents them.
@@ -42,27 +43,16 @@ impl Spans {
 }
 
 impl Opening {
-    /// Of a request that came with `headers`. The trace they name is the request's; if they name none, it is told by the
+    /// Of a request as it came. The trace its headers name is the request's; if they name none, it is told by the
     /// message ([`Opening::read`]).
-    pub(crate) fn new(tracing: Tracing, method: &Method, headers: &HeaderMap, request_id: &str) -> Self {
-        let trace = info_span!(
-            target: TARGET,
-            "request",
-            otel.kind = "server",
-            otel.name = known(method),
-            otel.status_code = field::Empty,
-            http.request.method = known(method),
-            http.response.status_code = field::Empty,
-            mcp.method.name = field::Empty,
-            gen_ai.operation.name = field::Empty,
-            gen_ai.tool.name = field::Empty,
-            error.type = field::Empty,
-            adapter.outcome = field::Empty,
-        );
+    pub(crate) fn new<B>(tracing: Tracing, request: &Request<B>, request_id: &str) -> Self {
+        // Load balancers ask for the health every few seconds.
+        let is_probe = request.uri().path() == HEALTH;
+        let trace = if is_probe { Span::none() } else { first(request.method()) };
         let log =
             info_span!("request", request.id = request_id, trace_id = field::Empty, span_id = field::Empty);
         let mut opening = Self { tracing, spans: Spans { log, trace }, place: None };
-        if let Some(context) = TraceContext::of(headers) {
+        if let Some(context) = TraceContext::of(request.headers()) {
             opening.begin(Some((context, Source::Caller)));
         }
         opening
@@ -120,6 +110,23 @@ impl Opening {
             failed(span, outcome);
         }
     }
+}
+
+fn first(method: &Method) -> Span {
+    info_span!(
+        target: TARGET,
+        "request",
+        otel.kind = "server",
+        otel.name = known(method),
+        otel.status_code = field::Empty,
+        http.request.method = known(method),
+        http.response.status_code = field::Empty,
+        mcp.method.name = field::Empty,
+        gen_ai.operation.name = field::Empty,
+        gen_ai.tool.name = field::Empty,
+        error.type = field::Empty,
+        adapter.outcome = field::Empty,
+    )
 }
 
 /// A tool at work.

@@ -59,6 +59,9 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let parts = assemble(config, &clock, drain).await?;
 
     let metrics = &parts.shared.metrics;
+    if let Some(certificates) = &certificates {
+        metrics.certificate_ends(certificates.ends());
+    }
     let checks = ready::checks(&parts.store, &parts.keys, certificates.clone(), &clock);
     let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
     tokio::spawn(admin.serve(listeners.admin));
@@ -67,9 +70,9 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
         reload::Parts { shared: Arc::clone(&parts.shared), ring: parts.ring, clock: Arc::clone(&clock) };
     tokio::spawn(reload.watch(reloaded, shutdown.clone()));
     if let Some(certificates) = &certificates {
-        metrics.certificate_ends.set(ends(certificates.ends()));
-        let gauge = metrics.certificate_ends.clone();
-        let watch = Arc::clone(certificates).watch(shutdown.clone(), move |new| gauge.set(ends(new.ends)));
+        let told = metrics.clone();
+        let watch =
+            Arc::clone(certificates).watch(shutdown.clone(), move |new| told.certificate_ends(new.ends));
         tokio::spawn(watch);
     }
 
@@ -77,9 +80,9 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let vault = Arc::clone(&shared.vault);
     let limits = parts.limits;
     let asked = answer_traefik(listeners.forward_auth, &shared, limits.clone(), shutdown.clone());
+    let bound = listeners.public.counted_by(Arc::new(shared.metrics.public.connections.clone()));
     let handler =
         move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
-    let bound = listeners.public;
     let served = async {
         match certificates {
             Some(certificates) => serve::run(bound, Tls::new(certificates), limits, handler, shutdown).await,
@@ -102,6 +105,7 @@ fn answer_traefik(
     let shared = Arc::clone(shared);
     async move {
         let Some(bound) = listener else { return Ok(Drained::default()) };
+        let bound = bound.counted_by(Arc::new(shared.metrics.forward_auth.connections.clone()));
         let handler = ForwardAuth::new(shared);
         serve::run(bound, Plain, limits, move || handler.clone(), shutdown).await
     }
@@ -136,11 +140,6 @@ impl Listeners {
         };
         Ok(Self { public, admin, forward_auth })
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and unix time fits it for 285,000 years")]
-const fn ends(seconds: i64) -> f64 {
-    seconds as f64
 }
 
 impl From<StartError> for io::Error {

@@ -79,6 +79,7 @@ impl ForwardAuth {
             &route,
             (&shared.tokens, &shared.vault),
             shared.bearers.as_ref(),
+            &shared.metrics,
         )
         .instrument(traces::step("authenticate"))
         .await?;
@@ -93,6 +94,7 @@ impl ForwardAuth {
 impl Handler for ForwardAuth {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
+        let _counted = self.shared.metrics.forward_auth.request();
         let place = trace::begin(&self.shared.tracing, &request, "forward_auth");
         let (parts, _) = request.into_parts();
         // Once: a reload in the middle of a request changes nothing for it.

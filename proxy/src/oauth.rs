@@ -168,6 +168,19 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// One of each kind.
+    pub const ALL: [Self; 9] = [
+        Self::ServerMetadata,
+        Self::ResourceMetadata(0),
+        Self::Register,
+        Self::Authorize,
+        Self::Consent,
+        Self::Callback,
+        Self::Token,
+        Self::Revoke,
+        Self::Introspect,
+    ];
+
     /// The endpoint's name in logs and metrics.
     #[must_use]
     pub fn label(self) -> &'static str {

@@ -1,7 +1,11 @@
 //! THE request: the steps in order, and around them one wrap that owns the id, the log line, the metrics and the turning
 //! of errors into answers. Inside there is only `?`.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
@@ -88,6 +92,8 @@ pub(crate) struct Story {
     user: Option<String>,
     client: Option<String>,
     reason: Option<&'static str>,
+    /// Whether the fault is ours although the status does not say so.
+    ours: bool,
     /// How the body fared that an upstream was sent.
     body: Option<Verdict>,
 }
@@ -107,25 +113,9 @@ impl Handler for Pipeline {
             trace_id = place.trace_id(),
             span_id = place.span_id(),
         );
-        let _counted = InFlight::new(&self.shared.metrics);
+        let _counted = self.shared.metrics.public.request();
         let span = place.span().clone();
         self.wrap(request, (&arrival, &rules), peer, started).instrument(log).instrument(span).await
-    }
-}
-
-/// Counts a request until it is answered, or dropped because its client went away.
-struct InFlight<'a>(&'a Metrics);
-
-impl<'a> InFlight<'a> {
-    fn new(metrics: &'a Metrics) -> Self {
-        metrics.in_flight.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        self.0.in_flight.dec();
     }
 }
 
@@ -198,6 +188,7 @@ impl Pipeline {
             &route,
             (&shared.tokens, &shared.vault),
             shared.bearers.as_ref(),
+            &shared.metrics,
         )
         .instrument(traces::step("authenticate"))
         .await?;
@@ -221,6 +212,9 @@ impl Pipeline {
         // in again would not help.
         if response.status() == StatusCode::UNAUTHORIZED && route.kind != RouteKind::ApiKey {
             return Err(Error::IdentityRefused);
+        }
+        if response.status().is_server_error() {
+            story.reason = Some("upstream_error");
         }
         Ok(respond::relay(response))
     }
@@ -267,7 +261,9 @@ async fn oauth(
     let query = parts.uri.query().map(str::to_owned);
     let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
     let response = rules.oauth.answer(endpoint, request).await;
-    story.reason = response.extensions().get::<oauth::Outcome>().map(|outcome| outcome.reason);
+    if let Some(outcome) = response.extensions().get::<oauth::Outcome>() {
+        (story.reason, story.ours) = (Some(outcome.reason), outcome.ours);
+    }
     Ok(response.map(respond::whole))
 }
 
@@ -291,19 +287,35 @@ impl Story {
         let route = self.target.as_ref().map_or("none", Target::label);
         let reason = self.reason.unwrap_or("ok");
         trace::answered(span, method, route, status, reason);
-        let status = status.as_u16();
         let took = started.elapsed();
-        metrics.answered(Outcome { route, status, reason }, took);
+        self.count(metrics, reason, status, took);
         tracing::info!(
             %method,
             route,
-            status,
+            status = status.as_u16(),
             outcome = reason,
             user = self.user.as_deref(),
             client = self.client.as_deref(),
             latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
+    }
+
+    fn count(&self, metrics: &Metrics, reason: &'static str, status: StatusCode, took: Duration) {
+        let outcome = match reason {
+            _ if self.ours || status.is_server_error() => Outcome::Failed,
+            "ok" => Outcome::Ok,
+            _ => Outcome::Refused,
+        };
+        let route = self.target.as_ref().map_or("none", Target::label);
+        metrics.answered(route, (outcome, reason), status, took);
+        let over_limit = status == StatusCode::TOO_MANY_REQUESTS && reason == "rate_limited";
+        match self.target {
+            Some(Target::OAuth(_)) if over_limit => metrics.rate_limited("address"),
+            Some(Target::Upstream(_)) if over_limit => metrics.rate_limited("session"),
+            Some(Target::OAuth(endpoint)) => metrics.oauth_answered(endpoint, (outcome, reason), status),
+            _ => {}
+        }
     }
 
     pub(crate) fn know(&mut self, identity: &identify::Identity) {

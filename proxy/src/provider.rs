@@ -7,8 +7,10 @@ use url::Url;
 use crate::terms::Resource;
 
 mod cognito;
+mod counted_keys;
 
 pub use cognito::{Cognito, CognitoSettings};
+pub use counted_keys::CountedKeys;
 
 /// What goes to Cognito's authorization endpoint.
 pub struct SignIn<'a> {
@@ -51,6 +53,18 @@ pub enum ProviderError {
     /// No usable answer: refused, timed out, 429, 5xx, not JSON. Transient; nothing may be concluded from it.
     #[error("cognito unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ProviderError {
+    /// A fixed word for metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::GrantRefused { .. } => "refused",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
 }
 
 /// The OpenID provider behind us.

@@ -162,6 +162,7 @@ impl Reloadable for Live {
             shared.tokens.follow_ring();
             tracing::info!(keys = ring.ids().join(" "), "vault keys reloaded");
         }
+        shared.metrics.serve(rules.routes.iter().map(|route| route.path.as_str()));
         let enabled = rules.mcp_enabled;
         let before = shared.rules.swap(Arc::new(rules));
         if before.mcp_enabled != enabled {
@@ -175,7 +176,7 @@ impl Reloadable for Live {
     }
 
     fn attempted(&self, outcome: &'static str) {
-        self.parts.shared.metrics.reloads.with_label_values(&[outcome]).inc();
+        self.parts.shared.metrics.reloaded(outcome);
     }
 }
 

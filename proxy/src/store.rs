@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
+pub mod counted;
 pub mod memory;
 pub mod names;
 pub mod valkey;

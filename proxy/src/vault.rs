@@ -6,7 +6,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -22,6 +22,7 @@ use self::refresh::Flights;
 use self::seal::Records;
 pub use self::session::{CognitoTokens, Session, User};
 use crate::keys::KeyRing;
+use crate::metrics::VaultMetrics;
 use crate::provider::IdentityProvider;
 use crate::store::{Store, StoreDown, names};
 use crate::terms::SessionId;
@@ -91,6 +92,7 @@ pub struct Vault {
     policy: VaultPolicy,
     cache: Cache,
     flights: Flights,
+    metrics: VaultMetrics,
     /// Where refreshes run: they must outlive the request, and the serving thread, that began them.
     runtime: Handle,
 }
@@ -107,13 +109,26 @@ impl Vault {
         verifier: Arc<cognito::Verifier>,
         clock: Arc<dyn Clock>,
         policy: VaultPolicy,
+        metrics: VaultMetrics,
     ) -> Arc<Self> {
         let history = History::new(Arc::clone(&store), Arc::clone(&keys), policy.remember_for);
         let records = Records::new(Arc::clone(&store), keys, Arc::clone(&clock), &policy);
         let cache = Cache::new(&policy, Arc::clone(&clock));
         let flights = Flights::default();
         let runtime = Handle::current();
-        Arc::new(Self { store, records, history, provider, verifier, clock, policy, cache, flights, runtime })
+        Arc::new(Self {
+            store,
+            records,
+            history,
+            provider,
+            verifier,
+            clock,
+            policy,
+            cache,
+            flights,
+            metrics,
+            runtime,
+        })
     }
 
     /// Stores a new session whose tokens the caller has verified. It lives for `pending_for` until [`Vault::keep`].
@@ -141,6 +156,7 @@ impl Vault {
         if !self.store.expire(&names::session(sid.as_str()), ttl).await? {
             return Err(VaultError::Gone);
         }
+        self.metrics.opened.inc();
         self.history.note(&session, Step::Redeemed, now).await;
         Ok(())
     }
@@ -163,7 +179,19 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Gone`] and [`VaultError::Ended`]: sign in again. [`VaultError::Unavailable`]: try again.
     pub async fn fresh(self: &Arc<Self>, sid: &SessionId) -> Result<Arc<Session>, VaultError> {
-        let Some(held) = self.cache.session(sid) else { return self.opened(sid).await };
+        let started = Instant::now();
+        let held = self.cache.session(sid);
+        let cached = held.is_some();
+        let found = match held {
+            Some(held) => self.held(sid, held).await,
+            None => self.opened(sid).await,
+        };
+        self.metrics.looked(cached, started.elapsed());
+        found
+    }
+
+    /// [`Vault::fresh`] for a session that is in the cache.
+    async fn held(self: &Arc<Self>, sid: &SessionId, held: Arc<Session>) -> Result<Arc<Session>, VaultError> {
         let left = held.seconds_left(self.clock.unix());
         if left >= self.policy.refresh_before.as_secs() || (left > LAST_SECONDS && self.cache.rests(sid)) {
             return Ok(held);
@@ -290,6 +318,7 @@ impl Vault {
         said: Option<String>,
     ) {
         tracing::info!(%sid, reason = reason.as_str(), cognito = said.as_deref(), "session ended");
+        self.metrics.ended(reason);
         // First of all nobody shall use it any more.
         self.forget(sid).await;
         let ending = Ending { at: self.clock.unix(), reason, said };

@@ -12,6 +12,7 @@
 //! - Real programs of others, for the end-to-end tests: [`traefik`], [`oauth2_proxy`], and [`provider`], an OpenID provider in
 //!   Cognito's place; [`collector`], which takes traces.
 //! - [`wire`]: bytes on a TLS connection, as no client library would send them.
+//! - [`scrape`]: what a program's metrics say.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
@@ -37,6 +38,7 @@ pub mod process;
 pub mod program;
 pub mod provider;
 pub mod proxy;
+pub mod scrape;
 pub mod scratch;
 pub mod settings;
 pub mod stack;

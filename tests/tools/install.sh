@@ -5,7 +5,7 @@
 # Default: what `make test` needs.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-[ $# -gt 0 ] || set -- valkey python mcp-remote chromium conformance
+[ $# -gt 0 ] || set -- valkey python mcp-remote chromium conformance prometheus
 for tool in "$@"; do
   script="$HERE/install-$tool.sh"
   [ -f "$script" ] || fail "there is no tool called '$tool'"

@@ -11,13 +11,14 @@ finish() {
 }
 finish 0 0 0
 
-bash "$HERE/install.sh" valkey python mcp-remote chromium conformance
+bash "$HERE/install.sh" valkey python mcp-remote chromium conformance prometheus
 export VALKEY_SERVER="$BIN/valkey-server"
 export MCP_PYTHON="$TOOLS/python/bin/python"
 export MCP_REMOTE="$TOOLS/node/node_modules/mcp-remote/dist/proxy.js"
 export NODE="$BIN/node"
 export CHROMIUM="$BIN/chromium"
 export CHROMEDRIVER="$BIN/chromedriver"
+export PROMTOOL="$BIN/promtool"
 . "$HERE/conformance.sh"
 
 # With the very flags of the run below, so that nothing is built twice; the binaries that the

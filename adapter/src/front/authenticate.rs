@@ -8,6 +8,7 @@ use service::Secret;
 
 use crate::caller::{Caller, Credential, Granted, Identity, Origin};
 use crate::error::Refusal;
+use crate::metrics::Metrics;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const WORKSPACE: HeaderName = HeaderName::from_static("x-workspace-slug");
@@ -23,6 +24,7 @@ const KEY_BYTES: usize = 512;
 pub async fn authenticate(
     headers: &HeaderMap,
     verifier: &Verifier,
+    metrics: &Metrics,
     request_id: &str,
 ) -> Result<Caller, Refusal> {
     let bearer = single(headers, &AUTHORIZATION, "Send exactly one Authorization header.")?;
@@ -38,7 +40,9 @@ pub async fn authenticate(
             Err(Refusal::AmbiguousCredential("Send either Authorization or X-Api-Key, not both."))
         }
         (None, None) => Err(Refusal::MissingCredential),
-        (Some(bearer), None) => Ok(caller(Credential::Identity(identify(bearer, verifier).await?), None)),
+        (Some(bearer), None) => {
+            Ok(caller(Credential::Identity(identify(bearer, verifier, metrics).await?), None))
+        }
         (None, Some(key)) => {
             let workspace = single(headers, &WORKSPACE, "Send at most one X-Workspace-slug header.")?;
             let workspace = workspace.map(str::trim).filter(|slug| !slug.is_empty()).map(str::to_owned);
@@ -48,13 +52,15 @@ pub async fn authenticate(
 }
 
 /// RFC 6750 section 2.1; the scheme's case does not matter (RFC 9110 section 11.1).
-async fn identify(authorization: &str, verifier: &Verifier) -> Result<Identity, Refusal> {
+async fn identify(authorization: &str, verifier: &Verifier, metrics: &Metrics) -> Result<Identity, Refusal> {
     let token = match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => return Err(Refusal::MissingCredential),
     };
     // The nonce was checked where the user signed in.
-    let claims = verifier.id_token(token, Nonce::Unchecked).await.map_err(|error| refused(&error))?;
+    let checked = verifier.id_token(token, Nonce::Unchecked).await;
+    metrics.token_checked(checked.as_ref().map_or_else(TokenError::reason, |_| "ok"));
+    let claims = checked.map_err(|error| refused(&error))?;
     Ok(Identity {
         issuer: claims.iss.as_str().to_owned(),
         subject: claims.sub,

@@ -17,6 +17,16 @@ pub(super) enum Lane {
     Session,
 }
 
+impl Lane {
+    /// The word in the metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// Requests one caller may still send. Shared by all requests of that caller.
 #[derive(Debug, Default)]
 pub struct Budget(Mutex<State>);
@@ -33,11 +43,11 @@ struct State {
 
 impl Budget {
     /// Takes one request from the budget, which is `per_window` requests a minute: the operator's setting of now, and not
-    /// of when the caller was first seen.
+    /// of when the caller was first seen. Tells how many were taken in the last minute, this one included.
     ///
     /// # Errors
     /// How long to wait until there is one again.
-    pub fn take(&self, per_window: u32, now: SystemTime) -> Result<(), Duration> {
+    pub fn take(&self, per_window: u32, now: SystemTime) -> Result<usize, Duration> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while state.sent.front().is_some_and(|at| age(*at, now) >= WINDOW) {
             state.sent.pop_front();
@@ -59,7 +69,7 @@ impl Budget {
             *told = told.saturating_sub(1);
         }
         state.sent.push_back(now);
-        Ok(())
+        Ok(state.sent.len())
     }
 
     /// Plane said how many requests are left (`X-RateLimit-Remaining`).

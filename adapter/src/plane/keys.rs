@@ -81,7 +81,9 @@ impl Plane {
             return Err(PlaneError::KeysNeeded);
         }
         let slot = self.memory.keys.slot(visit, self.clock.now());
-        if let Some(key) = slot.key(self.clock.now()) {
+        let known = slot.key(self.clock.now());
+        self.metrics.keys.looked(known.is_some());
+        if let Some(key) = known {
             return key;
         }
         // Where it ends even when this caller goes away: a key must not be made and then lost.

@@ -115,6 +115,11 @@ impl KeySet {
         self.slots.iter().find(|slot| slot.issuer() == issuer)?.age()
     }
 
+    /// When the keys of `issuer` were fetched, in seconds since the epoch; `None` as for [`KeySet::age`].
+    pub fn fetched_at(&self, issuer: &Issuer) -> Option<u64> {
+        self.slots.iter().find(|slot| slot.issuer() == issuer)?.fetched_at()
+    }
+
     /// The configured issuers, in configured order.
     pub fn issuers(&self) -> impl Iterator<Item = &Issuer> {
         self.slots.iter().map(|slot| slot.issuer())

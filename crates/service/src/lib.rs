@@ -6,6 +6,7 @@
 //!    ├─── output      what a command prints
 //!    ├─── probe       what a doctor tries, and what it says of it
 //!    ├─── telemetry   log format and a filter that can change while running
+//!    ├─── metrics     declared in a line each, and registered
 //!    ├─── traces      which trace a request belongs to, and the export of what is recorded
 //!    ├─── Shutdown    one signal, seen everywhere
 //!    ├─── admin       /livez /readyz /metrics on a listener of their own
@@ -20,6 +21,7 @@ pub mod admin;
 mod allocator;
 mod clock;
 pub mod config;
+pub mod metrics;
 pub mod output;
 pub mod probe;
 pub mod reload;

@@ -5,6 +5,7 @@
 //! requests, [`Limits`] bounds what a peer may take, and [`run`] puts them together until the [`Shutdown`].
 
 mod bound;
+mod census;
 mod connection;
 mod thread;
 
@@ -24,6 +25,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
 pub use self::bound::Bound;
+pub use self::census::{Census, Refused};
 use crate::Shutdown;
 
 /// What a body may fail with.
@@ -164,11 +166,13 @@ where
     let make_handler = Arc::new(make_handler);
     let connections = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
     let mut threads = Vec::new();
-    for (index, listener) in bound.into_listeners().into_iter().enumerate() {
+    let (listeners, census) = bound.into_parts();
+    for (index, listener) in listeners.into_iter().enumerate() {
         let thread = thread::Thread {
             acceptor: acceptor.clone(),
             limits: limits.clone(),
             connections: Arc::clone(&connections),
+            census: Arc::clone(&census),
             // A child of its own: connections of different threads then share no lock.
             shutdown: shutdown.child(),
         };

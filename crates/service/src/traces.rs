@@ -72,11 +72,13 @@ impl Tracing {
             let sampled = context.is_sampled() && (trusted || context::draw(self.ratio));
             context.sampled(sampled)
         });
-        match otlp::start(&span, parent.as_ref()) {
-            Some(context) => Place { span, context, recorded: true },
-            // Who records nothing is no part of the tree of spans: the parent stays what it is.
-            None => Place { span, context: parent.unwrap_or_else(TraceContext::unrecorded), recorded: false },
+        let started = otlp::start(&span, parent.as_ref());
+        if let Some(context) = started.clone().filter(TraceContext::is_sampled) {
+            return Place { span, context, recorded: true };
         }
+        // Who records nothing is no part of the tree of spans: the parent stays what it is.
+        let context = parent.or(started).unwrap_or_else(TraceContext::unrecorded);
+        Place { span, context, recorded: false }
     }
 }
 
@@ -116,7 +118,7 @@ impl Place {
 /// What a request sent inside `span` carries: the span itself, or, where it is not recorded, `otherwise`.
 #[must_use]
 pub fn hop(span: &Span, otherwise: &TraceContext) -> TraceContext {
-    otlp::started(span).unwrap_or_else(|| otherwise.clone())
+    otlp::started(span).filter(TraceContext::is_sampled).unwrap_or_else(|| otherwise.clone())
 }
 
 /// A part of what is under way, which may take its time. Where nothing is under way it is nothing: what a program does for

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use cognito::{HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
+use cognito::{FetchKeys, HttpKeys, KeyPolicy, KeySet, KeySource, Verifier};
 use service::{Clock, serve, traces::Tracing};
 use url::Url;
 
@@ -11,13 +11,14 @@ use super::{StartError, while_};
 use crate::{
     config::{self, Config},
     keys::KeyRing,
-    metrics::Metrics,
+    metrics::{Calls, Metrics},
     oauth::Parts,
     pipeline::{Origin, Shared, authenticate::Bearers},
-    provider::{Cognito, CognitoSettings, IdentityProvider},
+    provider::{Cognito, CognitoSettings, CountedKeys, IdentityProvider},
     rules::Rules,
     store::{
         Store,
+        counted::Counted,
         memory::Memory,
         valkey::{Valkey, ValkeySettings},
     },
@@ -46,7 +47,9 @@ pub(super) async fn assemble(
     clock: &Arc<dyn Clock>,
     drain: Duration,
 ) -> Result<Assembled, StartError> {
-    let store = open_store(config.valkey.as_ref(), clock).await?;
+    let metrics = Metrics::new(config.routes.iter().map(|route| route.path.as_str()));
+    let metrics = metrics.map_err(while_("register the metrics"))?;
+    let store = open_store(config.valkey.as_ref(), clock, &metrics).await?;
     if config.vault.keys_are_ephemeral {
         tracing::warn!(
             "no vault keys configured: they were made up, and every session ends with this process"
@@ -54,18 +57,20 @@ pub(super) async fn assemble(
     }
     let policy = vault_policy(&config.vault, &config.cognito, config.valkey.is_some());
     let ring = Arc::clone(&config.vault.keys);
-    let (keys, verifier) = cognito_keys(&config.cognito, clock)?;
+    let (keys, verifier) = cognito_keys(&config.cognito, clock, Some(&metrics.cognito))?;
+    metrics.watch_keys(Arc::clone(&keys)).map_err(while_("register the metrics"))?;
     let leeway = config.cognito.clock_leeway;
     let bearers = config.cognito.bearers.as_ref().map(|taken| Bearers::new(taken, &keys, clock, leeway));
-    let provider = cognito_provider(&config.cognito)?;
+    let provider = cognito_provider(&config.cognito, Some(&metrics.cognito))?;
     let vault = Vault::new(
         Arc::clone(&store),
         Arc::clone(&ring),
         // Its own: connections end with the runtime they were made on, and refreshes outlive the serving threads.
-        cognito_provider(&config.cognito)?,
+        cognito_provider(&config.cognito, Some(&metrics.cognito))?,
         Arc::clone(&verifier),
         Arc::clone(clock),
         policy,
+        metrics.vault.clone(),
     );
     let tokens = AccessTokens::new(config.server.public_url.clone(), Arc::clone(&ring), Arc::clone(clock));
     let tokens = Arc::new(tokens);
@@ -79,9 +84,9 @@ pub(super) async fn assemble(
         clock: Arc::clone(clock),
     };
     let rules = Rules::new(&config, parts).map_err(while_("read client_documents.ca_file"))?;
-    let metrics = Metrics::new().map_err(while_("register the metrics"))?;
     metrics.mcp_enabled.set(i64::from(rules.mcp_enabled));
     let limits = serve_limits(&config.limits, drain);
+    metrics.connections_limit.set(i64::try_from(limits.connections).unwrap_or(i64::MAX));
     let shared = Shared {
         origin: origin(&config.server.public_url).map_err(while_("read server.public_url"))?,
         rules: ArcSwap::from_pointee(rules),
@@ -116,12 +121,13 @@ fn vault_policy(vault: &config::Vault, cognito: &config::Cognito, shared: bool) 
 async fn open_store(
     valkey: Option<&config::Valkey>,
     clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
 ) -> Result<Arc<dyn Store>, StartError> {
     let Some(valkey) = valkey else {
         tracing::warn!("no valkey configured: sessions are in this process's memory and end with it");
         return Ok(Arc::new(Memory::new(Arc::clone(clock), MEMORY_RECORDS)));
     };
-    Ok(Arc::new(open_valkey(valkey).await?))
+    Ok(Arc::new(Counted::new(open_valkey(valkey).await?, metrics.valkey.clone())))
 }
 
 /// Begins to connect to Valkey; one that is down is no error.
@@ -136,9 +142,11 @@ pub(crate) async fn open_valkey(valkey: &config::Valkey) -> Result<Valkey, Start
     Valkey::connect(&settings).await.map_err(while_("use [valkey]"))
 }
 
+/// Cognito's keys, their fetches counted where `calls` are given, and what verifies tokens of our client with them.
 pub(crate) fn cognito_keys(
     settings: &config::Cognito,
     clock: &Arc<dyn Clock>,
+    calls: Option<&Calls>,
 ) -> Result<(Arc<KeySet>, Arc<Verifier>), StartError> {
     let mut sources = Vec::new();
     for issuer in &settings.issuers {
@@ -150,7 +158,11 @@ pub(crate) fn cognito_keys(
     }
     let client = http_client(settings)?;
     let fetch = HttpKeys::with(client).map_err(while_("set up the client for cognito's keys"))?;
-    let fetch = Arc::new(fetch.within(settings.timeout));
+    let fetch = fetch.within(settings.timeout);
+    let fetch: Arc<dyn FetchKeys> = match calls {
+        Some(calls) => Arc::new(CountedKeys::new(fetch, calls.clone())),
+        None => Arc::new(fetch),
+    };
     let keys = Arc::new(KeySet::new(sources, fetch, Arc::clone(clock), KeyPolicy::default()));
     let client_id =
         cognito::ClientId::parse(&settings.client_id).map_err(while_("read cognito.client_id"))?;
@@ -159,10 +171,14 @@ pub(crate) fn cognito_keys(
     Ok((keys, Arc::new(verifier)))
 }
 
-pub(crate) fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn IdentityProvider>, StartError> {
+/// Counted where `calls` are given.
+pub(crate) fn cognito_provider(
+    settings: &config::Cognito,
+    calls: Option<&Calls>,
+) -> Result<Arc<dyn IdentityProvider>, StartError> {
     let http = http_client(settings)?.redirect(reqwest::redirect::Policy::none()).timeout(settings.timeout);
     let issuer = settings.issuers.first().ok_or("no issuer").map_err(while_("read cognito.issuer"))?;
-    Ok(Arc::new(Cognito::new(CognitoSettings {
+    let provider = Cognito::new(CognitoSettings {
         issuer: issuer.clone(),
         authorization_endpoint: None,
         token_endpoint: None,
@@ -173,7 +189,11 @@ pub(crate) fn cognito_provider(settings: &config::Cognito) -> Result<Arc<dyn Ide
         scopes: settings.scopes.clone(),
         forward_resource: settings.forward_resource,
         http: http.build().map_err(while_("set up the client for cognito"))?,
-    })))
+    });
+    Ok(match calls {
+        Some(calls) => Arc::new(provider.counted_by(calls.clone())),
+        None => Arc::new(provider),
+    })
 }
 
 /// A client for Cognito that trusts the configured authorities, or the system's.

@@ -62,6 +62,12 @@ impl ErrorCode {
         }
     }
 
+    /// Whether the fault is ours, or of something we need.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        self.status().is_server_error()
+    }
+
     /// The status when the error is a body or a page.
     #[must_use]
     pub fn status(self) -> StatusCode {

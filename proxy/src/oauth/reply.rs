@@ -26,6 +26,8 @@ const RETRY_AFTER_SECONDS: u64 = 5;
 pub struct Outcome {
     /// `ok`, or the bounded reason why not.
     pub reason: &'static str,
+    /// Whether the fault is ours; a redirect's status does not tell.
+    pub ours: bool,
 }
 
 /// A good answer.
@@ -136,7 +138,10 @@ fn refuse(issuer: &str, refusal: Refusal) -> Response<Bytes> {
         }
         Refusal::Redirect(to, error) => {
             let parameters = [("error", error.code().as_str()), ("error_description", error.description())];
-            redirect(&to.with(issuer, &parameters), error.reason())
+            let mut response = redirect(&to.with(issuer, &parameters), error.reason());
+            let outcome = Outcome { reason: error.reason(), ours: error.code().is_ours() };
+            response.extensions_mut().insert(outcome);
+            response
         }
         Refusal::Method(allow) => {
             let mut response = build(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", Bytes::new());
@@ -212,6 +217,6 @@ fn json_body(status: StatusCode, reason: &'static str, body: Bytes) -> Response<
 fn build(status: StatusCode, reason: &'static str, body: Bytes) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.extensions_mut().insert(Outcome { reason });
+    response.extensions_mut().insert(Outcome { reason, ours: status.is_server_error() });
     response
 }

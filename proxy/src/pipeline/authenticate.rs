@@ -10,6 +10,7 @@ use service::{Clock, Secret};
 use crate::{
     config::{CognitoBearers, Route, RouteKind},
     error::Error,
+    metrics::Metrics,
     terms::Resource,
     tokens::{AccessClaims, AccessTokens, TokenRefused},
     vault::Vault,
@@ -68,7 +69,7 @@ impl Bearers {
     }
 }
 
-/// Finds and checks the bearer; `bearers` where Cognito's own tokens are taken.
+/// Finds and checks the bearer, and counts that; `bearers` where Cognito's own tokens are taken.
 ///
 /// # Errors
 /// [`Error::SeveralCredentials`], [`Error::NoToken`], [`Error::InvalidToken`]; [`Error::Unavailable`] without the
@@ -78,20 +79,30 @@ pub async fn authenticate(
     route: &Route,
     (tokens, vault): (&AccessTokens, &Vault),
     bearers: Option<&Bearers>,
+    metrics: &Metrics,
 ) -> Result<Credential, Error> {
     let bearer = bearer(headers)?;
-    if route.kind == RouteKind::ApiKey {
-        return api_key(bearer);
-    }
-    match (tokens.checked(bearer, vault).await?, bearers) {
-        // A token is good for the one resource it was asked for (RFC 8707 section 2).
-        (Ok(claims), _) if claims.resource != route.resource => Err(Error::InvalidToken("wrong_resource")),
-        (Ok(claims), _) => Ok(Credential::Token(claims)),
-        // What does not even claim to be ours. Cognito's tokens have no `typ` and can be long.
-        (Err(TokenRefused::WrongType | TokenRefused::TooLarge), Some(bearers)) => {
-            bearers.verify(bearer, route).await
-        }
-        (Err(refused), _) => Err(Error::InvalidToken(refused.reason())),
+    let (kind, checked) = match route.kind {
+        RouteKind::ApiKey => ("api_key", api_key(bearer)),
+        _ => match (tokens.checked(bearer, vault).await, bearers) {
+            // What does not even claim to be ours. Cognito's tokens have no `typ` and can be long.
+            (Ok(Err(TokenRefused::WrongType | TokenRefused::TooLarge)), Some(bearers)) => {
+                ("cognito", bearers.verify(bearer, route).await)
+            }
+            (Ok(verified), _) => ("access", ours(verified, route)),
+            (Err(down), _) => ("access", Err(down.into())),
+        },
+    };
+    metrics.token_checked(kind, checked.as_ref().map_or_else(Error::reason, |_| "ok"));
+    checked
+}
+
+/// A token is good for the one resource it was asked for (RFC 8707 section 2).
+fn ours(verified: Result<AccessClaims, TokenRefused>, route: &Route) -> Result<Credential, Error> {
+    match verified {
+        Ok(claims) if claims.resource != route.resource => Err(Error::InvalidToken("wrong_resource")),
+        Ok(claims) => Ok(Credential::Token(claims)),
+        Err(refused) => Err(Error::InvalidToken(refused.reason())),
     }
 }
 

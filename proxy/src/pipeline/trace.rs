@@ -5,6 +5,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 use service::traces::{self, Place, Source, TARGET, TraceContext, Tracing, failed};
 use tracing::{Span, field, info_span};
 
+use super::route::HEALTH;
 use crate::{config::Route, error::Error, keys};
 
 /// A new request id: 128 random bits in hex. The client's own `X-Request-Id` is not trusted to be one.
@@ -15,7 +16,13 @@ pub(crate) fn new_request_id() -> String {
 
 /// Begins the request in the trace it came with, or in a new one. Its first span says `way` it came.
 pub(crate) fn begin<B>(tracing: &Tracing, request: &Request<B>, way: &'static str) -> Place {
-    let span = info_span!(
+    // Load balancers ask for it every few seconds.
+    let span = if request.uri().path() == HEALTH { Span::none() } else { first(request, way) };
+    tracing.begin(span, TraceContext::of(request.headers()).map(|context| (context, Source::Caller)))
+}
+
+fn first<B>(request: &Request<B>, way: &'static str) -> Span {
+    info_span!(
         target: TARGET,
         "request",
         otel.kind = "server",
@@ -28,8 +35,7 @@ pub(crate) fn begin<B>(tracing: &Tracing, request: &Request<B>, way: &'static st
         error.type = field::Empty,
         edge.way = way,
         edge.outcome = field::Empty,
-    );
-    tracing.begin(span, TraceContext::of(request.headers()).map(|context| (context, Source::Caller)))
+    )
 }
 
 /// How the request was answered, at the end of its span.

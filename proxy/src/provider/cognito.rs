@@ -18,11 +18,14 @@ use openidconnect::{
 use service::Secret;
 use url::Url;
 
+use self::calls::Counter;
 use self::discovery::{Discovery, Endpoints};
 use self::http_client::{NoAnswer, fetch};
 use self::token_response::CognitoTokenResponse;
 use super::{IdentityProvider, ProviderError, SignIn, TokenSet};
+use crate::metrics::Calls;
 
+mod calls;
 mod discovery;
 mod http_client;
 mod revocation;
@@ -61,6 +64,7 @@ pub struct CognitoSettings {
 pub struct Cognito {
     settings: Settings,
     discovery: Discovery,
+    counter: Counter,
 }
 
 /// The settings in the types of the protocol library.
@@ -112,6 +116,7 @@ impl Cognito {
         };
         let issuer = IssuerUrl::new(issuer.as_str().to_owned()).expect("an issuer is a URL");
         Self {
+            counter: Counter::default(),
             discovery: Discovery::new(issuer.clone(), given, http.clone()),
             settings: Settings {
                 issuer,
@@ -124,6 +129,14 @@ impl Cognito {
                 http,
             },
         }
+    }
+
+    /// Counts what is asked of Cognito.
+    #[must_use]
+    pub fn counted_by(mut self, calls: Calls) -> Self {
+        self.counter = Counter::new(calls);
+        self.discovery = self.discovery.counted_by(self.counter.clone());
+        self
     }
 
     /// The protocol library's client for these endpoints. Made for each request, which is cheap beside the request.
@@ -170,24 +183,21 @@ impl IdentityProvider for Cognito {
     async fn exchange(&self, code: &Secret, code_verifier: &Secret) -> Result<TokenSet, ProviderError> {
         let endpoints = self.discovery.endpoints().await?;
         let http = |request| fetch(self.settings.http.clone(), request);
-        self.client(&endpoints)
+        let client = self.client(&endpoints);
+        let asked = client
             .exchange_code(AuthorizationCode::new(code.expose().to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(code_verifier.expose().to_owned()))
-            .request_async(&http)
-            .await
-            .map(TokenSet::from)
-            .map_err(refused)
+            .request_async(&http);
+        self.counter.count("token", async { asked.await.map(TokenSet::from).map_err(refused) }).await
     }
 
     async fn refresh(&self, refresh_token: &Secret) -> Result<TokenSet, ProviderError> {
         let endpoints = self.discovery.endpoints().await?;
         let http = |request| fetch(self.settings.http.clone(), request);
-        self.client(&endpoints)
-            .exchange_refresh_token(&RefreshToken::new(refresh_token.expose().to_owned()))
-            .request_async(&http)
-            .await
-            .map(TokenSet::from)
-            .map_err(refused)
+        let client = self.client(&endpoints);
+        let held = RefreshToken::new(refresh_token.expose().to_owned());
+        let asked = client.exchange_refresh_token(&held).request_async(&http);
+        self.counter.count("refresh", async { asked.await.map(TokenSet::from).map_err(refused) }).await
     }
 
     async fn revoke(&self, refresh_token: &Secret) -> Result<(), ProviderError> {
@@ -195,7 +205,7 @@ impl IdentityProvider for Cognito {
         let Some(endpoint) = &endpoints.revocation else {
             return Err(ProviderError::Misconfigured { code: "no_revocation_endpoint".to_owned() });
         };
-        revocation::revoke(&self.settings, endpoint, refresh_token).await
+        self.counter.count("revoke", revocation::revoke(&self.settings, endpoint, refresh_token)).await
     }
 }
 

@@ -211,6 +211,15 @@ fn builder(settings: &ValkeySettings) -> Result<Builder, InvalidSettings> {
     Ok(builder)
 }
 
+impl StoreDown {
+    /// Whether there was no answer in time.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        let cause = self.source.downcast_ref::<Error>();
+        cause.is_some_and(|cause| *cause.kind() == ErrorKind::Timeout)
+    }
+}
+
 /// Keeps a client connected. It does so itself; this starts it again when it has given up for good.
 async fn stay_connected(client: impl ClientLike) {
     loop {

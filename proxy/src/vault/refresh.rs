@@ -18,8 +18,9 @@ use tracing::Instrument;
 use super::history::Step;
 use super::record::{Record, Unverified};
 use super::seal::{Found, Replaced};
-use super::turn::{Turn, Waited};
+use super::turn::Turn;
 use super::{CognitoTokens, EndReason, LAST_SECONDS, Session, Vault, VaultError};
+use crate::metrics::Refreshed;
 use crate::provider::{ProviderError, TokenSet};
 use crate::terms::SessionId;
 
@@ -209,20 +210,6 @@ impl Vault {
         access.expect_subject(&session.user.issuer, &session.user.subject)
     }
 
-    async fn refresh(&self, sid: &SessionId, generation: u64) -> Result<Arc<Session>, VaultError> {
-        match self.wait_for_turn(sid, generation).await? {
-            Waited::Theirs(found) => self.adopt(found).await,
-            Waited::Ours(turn) => {
-                let refreshed = tokio::select! {
-                    refreshed = self.refresh_in_turn(sid, &turn) => refreshed,
-                    never = self.hold(&turn) => match never {},
-                };
-                self.give_back(turn).await;
-                refreshed
-            }
-        }
-    }
-
     /// Uses what is stored, as another replica has refreshed it.
     pub(super) async fn adopt(&self, found: Found) -> Result<Arc<Session>, VaultError> {
         match self.judge(&found).await? {
@@ -231,24 +218,28 @@ impl Vault {
         }
     }
 
-    async fn refresh_in_turn(&self, sid: &SessionId, turn: &Turn) -> Result<Arc<Session>, VaultError> {
+    pub(super) async fn refresh_in_turn(
+        &self,
+        sid: &SessionId,
+        turn: &Turn,
+    ) -> Result<(Arc<Session>, Refreshed), VaultError> {
         let mut found = self.records.read(sid).await?.ok_or(VaultError::Gone)?;
         if matches!(self.judge(&found).await?, Standing::Fresh) {
-            return self.adopt(found).await;
+            return Ok((self.adopt(found).await?, Refreshed::Adopted));
         }
         // What an earlier refresh brought when Cognito's keys could not be had.
         if found.record.unverified.is_some() {
             found = match self.settle(found).await? {
-                Settled::Usable(session) => return Ok(session),
+                Settled::Usable(session) => return Ok((session, Refreshed::Refreshed)),
                 Settled::Dropped(found, _) => found,
             };
         }
         let asked = self.ask(found, turn).await?;
         if asked.record.unverified.is_none() {
-            return self.adopt(asked).await;
+            return Ok((self.adopt(asked).await?, Refreshed::Adopted));
         }
         match self.settle(asked).await? {
-            Settled::Usable(session) => Ok(session),
+            Settled::Usable(session) => Ok((session, Refreshed::Refreshed)),
             Settled::Dropped(_, error) => {
                 tracing::error!(%sid, reason = error.reason(), "cognito's refreshed tokens are refused");
                 Err(VaultError::unavailable("cognito", error))

@@ -1,14 +1,16 @@
 //! Whose turn it is to refresh a session: one replica's at a time, by a lock in the store.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::seal::Found;
-use super::{EndReason, Vault, VaultError, names};
+use super::{EndReason, Session, Vault, VaultError, names};
 use crate::keys::random;
+use crate::metrics::Refreshed;
 use crate::store::StoreDown;
 use crate::terms::SessionId;
 
@@ -18,14 +20,14 @@ const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(25), Duration::f
 /// How often a session is looked at while it is held back from its end.
 const LOOKS: u32 = 5;
 
-/// The right to refresh a session, to be given back by [`Vault::give_back`].
+/// The right to refresh a session, to be given back by `Vault::give_back`.
 pub(super) struct Turn {
     name: String,
     owner: Bytes,
 }
 
 /// What came of waiting for a turn.
-pub(super) enum Waited {
+enum Waited {
     /// It is ours.
     Ours(Turn),
     /// Another replica has refreshed the session meanwhile.
@@ -43,8 +45,38 @@ struct Held;
 struct Lost;
 
 impl Vault {
+    /// Refreshes a session that is at `generation`: one replica asks Cognito, the others wait for it.
+    pub(super) async fn refresh(&self, sid: &SessionId, generation: u64) -> Result<Arc<Session>, VaultError> {
+        let started = Instant::now();
+        let waited = self.wait_for_turn(sid, generation).await;
+        self.metrics.lock_wait.observe(started.elapsed().as_secs_f64());
+        let refreshed = match waited {
+            Ok(Waited::Theirs(found)) => self.adopt(found).await.map(|session| (session, Refreshed::Adopted)),
+            Ok(Waited::Ours(turn)) => {
+                let refreshed = tokio::select! {
+                    refreshed = self.refresh_in_turn(sid, &turn) => refreshed,
+                    never = self.hold(&turn) => match never {},
+                };
+                self.give_back(turn).await;
+                refreshed
+            }
+            Err(error) => Err(error),
+        };
+        let outcome = match &refreshed {
+            Ok((_, how)) => Some(*how),
+            Err(VaultError::Ended) => Some(Refreshed::Refused),
+            Err(VaultError::Unavailable { .. }) => Some(Refreshed::Unavailable),
+            // Ended by somebody meanwhile: there was nothing to refresh.
+            Err(VaultError::Gone) => None,
+        };
+        if let Some(outcome) = outcome {
+            self.metrics.refreshed(outcome, started.elapsed());
+        }
+        refreshed.map(|(session, _)| session)
+    }
+
     /// Waits for the turn to refresh `sid`, or until somebody has refreshed it beyond `generation`.
-    pub(super) async fn wait_for_turn(&self, sid: &SessionId, generation: u64) -> Result<Waited, VaultError> {
+    async fn wait_for_turn(&self, sid: &SessionId, generation: u64) -> Result<Waited, VaultError> {
         let name = names::refresh_lock(sid.as_str());
         // Random, so that nobody gives back a lock that ran out and is another's by now.
         let owner = Bytes::copy_from_slice(&random::<16>());
@@ -68,7 +100,7 @@ impl Vault {
 
     /// Keeps a turn from running out for as long as this is polled. The lock itself is short, so that a replica that dies
     /// in its turn holds up the others for a moment only: Cognito's own grace for a rotated token may be short too.
-    pub(super) async fn hold(&self, turn: &Turn) -> Infallible {
+    async fn hold(&self, turn: &Turn) -> Infallible {
         loop {
             tokio::time::sleep(self.policy.lock_for / 3).await;
             let held = match self.prolong(turn).await {
@@ -121,7 +153,7 @@ impl Vault {
         self.store.swap(&turn.name, &turn.owner, turn.owner.clone(), self.policy.lock_for).await
     }
 
-    pub(super) async fn give_back(&self, turn: Turn) {
+    async fn give_back(&self, turn: Turn) {
         if let Err(down) = self.store.delete_if(&turn.name, &turn.owner).await {
             tracing::warn!(error = %down.source, "a refresh lock was not given back and has to run out");
         }

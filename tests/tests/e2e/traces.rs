@@ -144,6 +144,7 @@ async fn spans_name_what_a_request_waited_for_and_nobody_who_asked() {
     session.refresh().await.unwrap();
     session.client.probe("not-a-token").await.unwrap();
     session.client.load("/nowhere?code=a-code-in-the-query").await.unwrap();
+    session.client.load("/healthz").await.unwrap();
     let secrets = session.client.secrets();
     stop(&mut stack).await;
     let spans = collector
@@ -165,6 +166,7 @@ async fn spans_name_what_a_request_waited_for_and_nobody_who_asked() {
     ] {
         assert!(names.contains(expected), "{expected} is not among {names:?}");
     }
+    assert!(names.iter().all(|name| !name.contains("healthz")), "{names:?}");
     let refused = spans.iter().find(|span| {
         span.attributes.get("edge.outcome").map(String::as_str) == Some("malformed_token")
             || span.attributes.get("http.response.status_code").map(String::as_str) == Some("401")
@@ -200,7 +202,11 @@ async fn strangers_cannot_have_everything_recorded() {
     stop(&mut stack).await;
     collector.stop().await.unwrap();
     assert_eq!(collector.spans().len(), 0, "{:?}", collector.spans());
-    assert!(!stack.plane.front_requests().is_empty());
+    let told = stack.plane.front_requests();
+    let told = told.iter().map(|request| request.headers["traceparent"].to_str().unwrap());
+    let unrecorded = PARENT.replace("-01", "-00");
+    assert!(told.clone().any(|parent| parent == unrecorded), "who records nothing puts itself nowhere");
+    assert!(told.clone().all(|parent| parent.ends_with("-00")), "{:?}", told.collect::<Vec<_>>());
 }
 
 #[tokio::test]

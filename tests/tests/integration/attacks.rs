@@ -323,7 +323,7 @@ async fn clients_that_go_away_at_any_moment_leave_nothing_behind() {
     loop {
         let (_, metrics) = attacker.stack.proxies[0].program.admin("/metrics").await.unwrap();
         // A few connections to the upstream may stay in the pools.
-        if metrics.contains("proxy_requests_in_flight 0") && open() <= before + 16 {
+        if metrics.contains("proxy_requests_in_flight{listener=\"public\"} 0") && open() <= before + 16 {
             break;
         }
         assert!(started.elapsed() < Duration::from_secs(20), "{} files open, {before} before", open());

@@ -32,6 +32,7 @@ mod identity;
 mod lifecycle;
 mod limits;
 mod logs;
+mod metrics;
 mod oauth;
 mod oauth_attacks;
 mod openapi;

@@ -15,7 +15,7 @@ use stack::{
 const SHORT: u64 = 2;
 
 /// Two proxies, and a session at each of them (the same one) whose ID token has just expired.
-async fn expired(rotation: Option<Duration>) -> (Stack, [SignedIn; 2]) {
+pub(crate) async fn expired(rotation: Option<Duration>) -> (Stack, [SignedIn; 2]) {
     let builder = Stack::builder().store(Store::Valkey).proxies(2);
     let builder = builder.proxy_setting("vault.refresh_lock_seconds", 1).cognito(|options| {
         options.behaviour.id_token_lifetime = Duration::from_secs(SHORT);

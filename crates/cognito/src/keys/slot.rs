@@ -74,6 +74,10 @@ impl Slot {
         self.current.load().as_deref().map(|fetched| self.age_of(fetched))
     }
 
+    pub(super) fn fetched_at(&self) -> Option<u64> {
+        self.current.load().as_deref().map(|fetched| fetched.at)
+    }
+
     /// Keys at hand and not due for a refresh, fetching them if need be.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), KeysUnavailable> {
         if self.age().is_some_and(|age| age < self.policy.refresh_after) {

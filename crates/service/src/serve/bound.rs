@@ -3,8 +3,11 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::Census;
 
 /// Connections the kernel keeps for a socket before they are accepted; it drops further ones, which clients retry.
 const BACKLOG: i32 = 1024;
@@ -14,6 +17,7 @@ const BACKLOG: i32 = 1024;
 pub struct Bound {
     addr: SocketAddr,
     listeners: Vec<TcpListener>,
+    census: Arc<dyn Census>,
 }
 
 impl Bound {
@@ -33,7 +37,7 @@ impl Bound {
         for _ in 1..threads {
             listeners.push(listen(addr)?);
         }
-        Ok(Self { addr, listeners })
+        Ok(Self { addr, listeners, census: Arc::new(()) })
     }
 
     /// The address, with the port the kernel picked.
@@ -41,9 +45,15 @@ impl Bound {
         self.addr
     }
 
-    /// The sockets, not blocking.
-    pub(super) fn into_listeners(self) -> Vec<TcpListener> {
-        self.listeners
+    /// Tells `census` of the connections.
+    #[must_use]
+    pub fn counted_by(self, census: Arc<dyn Census>) -> Self {
+        Self { census, ..self }
+    }
+
+    /// The sockets, not blocking, and who hears of their connections.
+    pub(super) fn into_parts(self) -> (Vec<TcpListener>, Arc<dyn Census>) {
+        (self.listeners, self.census)
     }
 }
 

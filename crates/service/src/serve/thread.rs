@@ -11,8 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::census::Open;
 use super::connection::Connections;
-use super::{Acceptor, Handler, Limits, Peer};
+use super::{Acceptor, Census, Handler, Limits, Peer, Refused};
 use crate::Shutdown;
 
 /// The pause after a failed accept. Out of file descriptors, a retry at once would only burn the core that could
@@ -25,6 +26,7 @@ pub(super) struct Thread<A> {
     pub(super) limits: Limits,
     /// Permits for connections, shared by all threads.
     pub(super) connections: Arc<Semaphore>,
+    pub(super) census: Arc<dyn Census>,
     pub(super) shutdown: Shutdown,
 }
 
@@ -92,8 +94,9 @@ impl<A: Acceptor> Thread<A> {
     ) -> impl Future<Output = ()> + Send + 'static {
         let (acceptor, shutdown, bound, lingers) =
             (self.acceptor.clone(), self.shutdown.clone(), self.limits.handshake, self.limits.lingers());
+        let open = Open::new(&self.census);
         async move {
-            let _permit = permit;
+            let (_permit, _open) = (permit, open);
             let too_late = async {
                 shutdown.wait().await;
                 sleep(lingers).await;
@@ -127,6 +130,10 @@ impl<A: Acceptor> Thread<A> {
             if tcp.set_nodelay(true).is_err() {
                 continue; // The peer is gone already.
             }
+            if let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() {
+                return (tcp, addr, permit);
+            }
+            self.census.refused(Refused::Limit);
             // The semaphore is never closed; were it, not serving is the safe side.
             if let Ok(permit) = Arc::clone(&self.connections).acquire_owned().await {
                 return (tcp, addr, permit);

@@ -131,7 +131,7 @@ impl Look<'_> {
             None => "below each issuer".to_owned(),
         };
         let trial = Trial::new("jwks", format!("read the signing keys {place}"));
-        let keys = match edge::cognito_keys(self.settings, self.clock) {
+        let keys = match edge::cognito_keys(self.settings, self.clock, None) {
             Ok((keys, _)) => keys,
             Err(error) => return trial.fail(causes(&error), "Check [cognito]."),
         };
@@ -165,7 +165,7 @@ impl Look<'_> {
     /// Whether Cognito knows the app client and our callback, and takes our secret: as far as it says without anybody
     /// signing in.
     async fn registration(&mut self, client: Trial, secret: Trial) -> (Finding, Finding) {
-        let provider = edge::cognito_provider(self.settings).map_err(|error| causes(&error));
+        let provider = edge::cognito_provider(self.settings, None).map_err(|error| causes(&error));
         let provider = match provider {
             Ok(provider) => provider,
             Err(said) => return (client.fail(said, "Check [cognito]."), secret.skip("see app-client")),

@@ -18,6 +18,7 @@ use super::answers::{json, location, pair, query, transaction_in};
 use super::doubles::{APP_CLIENT, Breakable, FakeCognito, POOL, PublishedKeys};
 use crate::keys::KeyRing;
 use crate::limits::ClientAddress;
+use crate::metrics::Metrics;
 use crate::store::memory::Memory;
 use crate::terms::{Resource, Scopes};
 use crate::tokens::AccessTokens;
@@ -122,6 +123,7 @@ impl World {
                 hold_back: Duration::ZERO,
                 ..VaultPolicy::default()
             },
+            Metrics::new([]).unwrap().vault,
         );
         let parts = Parts {
             store: Arc::clone(&store) as _,

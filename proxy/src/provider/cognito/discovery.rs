@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::{Host, Url};
 
+use super::calls::Counter;
 use super::http_client::{NoAnswer, fetch};
 use crate::provider::ProviderError;
 
@@ -55,6 +56,7 @@ pub(super) struct Discovery {
     issuer: IssuerUrl,
     given: Given,
     http: reqwest::Client,
+    counter: Counter,
     found: ArcSwapOption<Found>,
     /// Held by the one who asks; holds when asking last failed.
     failed: Mutex<Option<Instant>>,
@@ -63,7 +65,12 @@ pub(super) struct Discovery {
 impl Discovery {
     /// Endpoints of `issuer`, except for those that are `given`.
     pub(super) fn new(issuer: IssuerUrl, given: Given, http: reqwest::Client) -> Self {
-        Self { issuer, given, http, found: ArcSwapOption::empty(), failed: Mutex::new(None) }
+        let (counter, found, failed) = (Counter::default(), ArcSwapOption::empty(), Mutex::new(None));
+        Self { issuer, given, http, counter, found, failed }
+    }
+
+    pub(super) fn counted_by(self, counter: Counter) -> Self {
+        Self { counter, ..self }
     }
 
     /// The endpoints. One caller asks Cognito; others wait for it, or use what was known before.
@@ -94,7 +101,11 @@ impl Discovery {
         }
         let asked = match *failed {
             Some(at) if at.elapsed() < FAILED_FOR => Err(unavailable(NoAnswer::FailedBefore)),
-            _ => self.ask().await.inspect_err(|_| *failed = Some(Instant::now())),
+            _ => self
+                .counter
+                .count("discovery", self.ask())
+                .await
+                .inspect_err(|_| *failed = Some(Instant::now())),
         };
         match asked {
             Ok(endpoints) => {

@@ -20,6 +20,7 @@ use url::Url;
 
 use super::flaky::Flaky;
 use crate::keys::{KeyRing, random};
+use crate::metrics::Metrics;
 use crate::provider::{IdentityProvider, ProviderError, SignIn, TokenSet};
 use crate::store::Store;
 use crate::store::memory::Memory;
@@ -227,7 +228,8 @@ impl World {
         let clients = vec![cognito::ClientId::parse(CLIENT).unwrap()];
         let verifier = Arc::new(Verifier::new(key_set, clients, Arc::clone(&clock), Duration::from_secs(60)));
         let (store, provider) = (Arc::clone(&self.store), Arc::clone(&self.cognito));
-        Vault::new(store, keys, provider, verifier, clock, self.policy)
+        let metrics = Metrics::new([]).unwrap().vault;
+        Vault::new(store, keys, provider, verifier, clock, self.policy, metrics)
     }
 
     /// A session as it is just after sign-in, with an hour on its tokens.

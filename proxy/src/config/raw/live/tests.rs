@@ -51,6 +51,7 @@ fn changed(defaults: &Table, key: &str) -> Raw {
     *value = match value {
         Value::Boolean(on) => Value::Boolean(!*on),
         Value::Integer(number) => Value::Integer(*number + 1),
+        Value::Float(number) => Value::Float(*number / 2.0 + 0.1),
         Value::Array(_) if key == "routes" => vec![toml::toml! { path = "/x" }].into(),
         Value::Array(_) => vec!["x"].into(),
         _ => "x".into(),
