@@ -262,8 +262,8 @@ impl Vault {
             };
             let found = vault.records.open(&sid, blob).ok();
             let session = found.map(|found| found.record.session);
+            vault.revoke(session.as_ref().and_then(|session| session.tokens.refresh.clone()));
             vault.ended(&sid, session.as_ref(), reason, None).await;
-            vault.revoke(session.and_then(|session| session.tokens.refresh));
             Ok(())
         });
         ended.await.unwrap_or_else(|error| Err(VaultError::unavailable("store", error)))

@@ -4,7 +4,7 @@ import json
 import tomllib
 
 import pytest
-from chart import Refused, containers, find, kinds, render
+from chart import CHART, Refused, containers, find, helm, kinds, render
 
 METRICS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
 TRAEFIK = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}}}]
@@ -71,6 +71,14 @@ def test_a_pod_leaves_its_service_before_it_stops_accepting():
     assert longer["lifecycle"]["preStop"] == {"sleep": {"seconds": 40}}
     with pytest.raises(Refused, match="terminationGracePeriodSeconds"):
         render("smallest", "adapter.preStopSeconds=45")
+
+
+def test_numbers_may_come_from_the_command_line():
+    # `--set` gives whole numbers where a file gives fractions.
+    numbers = "proxy.preStopSeconds=10,proxy.terminationGracePeriodSeconds=200,adapter.preStopSeconds=7,proxy.replicas=3"
+    objects = helm("--values", str(CHART / "ci/smallest-values.yaml"), "--set", numbers)
+    [proxy] = pod(objects, "proxy")["containers"]
+    assert proxy["lifecycle"]["preStop"] == {"sleep": {"seconds": 10}}
 
 
 def test_a_stop_has_the_time_of_everything_that_can_hold_it_up():

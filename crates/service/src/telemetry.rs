@@ -105,6 +105,7 @@ mod tests {
         };
         let (handle, _) = init(LogFormat::Pretty, "warn", &traces).unwrap();
         assert!(!tracing::enabled!(tracing::Level::DEBUG));
+        assert_eq!(LevelFilter::current(), LevelFilter::WARN, "what is not wanted is not even made");
         handle.set("debug").unwrap();
         assert!(tracing::enabled!(tracing::Level::DEBUG));
         assert!(matches!(handle.set("service=loud=er"), Err(Error::BadFilter(_))));

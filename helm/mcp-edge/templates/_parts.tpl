@@ -122,7 +122,7 @@ readinessProbe: { httpGet: { path: /readyz, port: {{ . }} }, periodSeconds: 5 }
 
 {{/* Time for the Service to take the pod out before it stops accepting. */}}
 {{- define "mcp-edge.drain" -}}
-{{- if ge .preStopSeconds .terminationGracePeriodSeconds -}}
+{{- if ge (int .preStopSeconds) (int .terminationGracePeriodSeconds) -}}
 {{- fail "preStopSeconds: is part of terminationGracePeriodSeconds: raise that too" -}}
 {{- end -}}
 lifecycle: { preStop: { sleep: { seconds: {{ .preStopSeconds }} } } }

@@ -121,7 +121,7 @@ impl History {
         let ttl = session.time_left(now) + self.keep_for;
         let name = names::history(session.sid.as_str());
         let written = self.store.put(&name, self.seals.seal(&name, &story), ttl);
-        let (written, listed) = tokio::join!(written, self.enlist(&story, ttl));
+        let (written, listed) = tokio::join!(written, self.enlist(&story, ttl, step != Step::Refreshed));
         complain(&session.sid, written.and(listed));
     }
 
@@ -138,31 +138,38 @@ impl History {
             let (name, story) = (names::history(sid.as_str()), Story::of(session));
             let ttl = session.time_left(ending.at) + self.keep_for;
             self.store.put_new(&name, self.seals.seal(&name, &story), ttl).await?;
-            self.enlist(&story, ttl).await
+            self.enlist(&story, ttl, true).await
         };
         let (noted, told) = tokio::join!(noted, told);
         complain(sid, noted.and(told));
     }
 
-    /// Sees to it that a session stands in the lists of its person.
-    async fn enlist(&self, story: &Story, ttl: Duration) -> Result<(), StoreDown> {
-        let by_name = self.enlist_under(&story.username, &story.sid, ttl);
+    /// Sees to it that a session stands in the lists of its person. A refresh, which comes again and again, pushes out
+    /// nothing (`is_news` is false): more live sessions than a list holds would push out all that has ended.
+    async fn enlist(&self, story: &Story, ttl: Duration, is_news: bool) -> Result<(), StoreDown> {
+        let by_name = self.enlist_under(&story.username, &story.sid, ttl, is_news);
         if story.username == story.subject {
             return by_name.await;
         }
-        let by_subject = self.enlist_under(&story.subject, &story.sid, ttl);
+        let by_subject = self.enlist_under(&story.subject, &story.sid, ttl, is_news);
         let (by_name, by_subject) = tokio::join!(by_name, by_subject);
         by_name.and(by_subject)
     }
 
-    async fn enlist_under(&self, who: &str, sid: &SessionId, ttl: Duration) -> Result<(), StoreDown> {
+    async fn enlist_under(
+        &self,
+        who: &str,
+        sid: &SessionId,
+        ttl: Duration,
+        is_news: bool,
+    ) -> Result<(), StoreDown> {
         let name = self.seals.current_list(who);
         for _ in 0..TRIES {
             let held = self.store.get(&name).await?;
             // A list that cannot be read is of no use to anybody.
             let mut listed: Vec<SessionId> =
                 held.as_deref().and_then(|blob| self.seals.open(&name, blob).ok()).unwrap_or_default();
-            if listed.contains(sid) {
+            if listed.contains(sid) || (listed.len() >= SESSIONS && !is_news) {
                 return Ok(());
             }
             listed.push(sid.clone());

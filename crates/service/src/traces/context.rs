@@ -129,16 +129,20 @@ fn hex(text: &str, digits: usize) -> Option<u128> {
     plain.then(|| u128::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// Section 3.3.1: entries `key=value`, with commas and blanks between.
+/// Section 3.3.1: entries `key=value`, with commas and blanks between. Strangers send it: its length is judged before
+/// anything is done with it, and the number of its entries before they are compared with each other.
 fn is_state(text: &str) -> bool {
-    let entries: Vec<&str> = text.split(',').map(|entry| entry.trim_matches([' ', '\t'])).collect();
-    let named: Vec<&str> = entries.iter().filter(|entry| !entry.is_empty()).copied().collect();
+    if !(1..=STATE_BYTES).contains(&text.len()) {
+        return false;
+    }
+    let entries = text.split(',').map(|entry| entry.trim_matches([' ', '\t']));
+    let named: Vec<&str> = entries.filter(|entry| !entry.is_empty()).collect();
+    if named.len() > STATE_ENTRIES {
+        return false;
+    }
     let keys: Vec<&str> = named.iter().filter_map(|entry| Some(entry.split_once('=')?.0)).collect();
     let unique = keys.iter().enumerate().all(|(at, key)| !keys.iter().skip(at + 1).any(|other| other == key));
-    (1..=STATE_BYTES).contains(&text.len())
-        && named.len() <= STATE_ENTRIES
-        && unique
-        && named.iter().all(|entry| entry.split_once('=').is_some_and(|(key, value)| is_entry(key, value)))
+    unique && named.iter().all(|entry| entry.split_once('=').is_some_and(|(key, value)| is_entry(key, value)))
 }
 
 fn is_entry(key: &str, value: &str) -> bool {

@@ -27,8 +27,9 @@ pub(crate) fn export(settings: &Settings) -> Result<Option<Export>, Error> {
     if settings.endpoint.is_some() { Err(Error) } else { Ok(None) }
 }
 
-pub(crate) fn layer(_: Option<&Export>) -> Identity {
-    Identity::new()
+/// No layer at all: one that says nothing of levels would have every line of every library made before it is dropped.
+pub(crate) const fn layer(_: Option<&Export>) -> Option<Identity> {
+    None
 }
 
 pub(super) fn start(_: &Span, _: Option<&TraceContext>) -> Option<TraceContext> {

@@ -110,6 +110,23 @@ async fn of_each_person_the_latest_ten_are_remembered() {
 }
 
 #[tokio::test]
+async fn the_refreshes_of_many_sessions_push_out_no_ending() {
+    let world = remembering();
+    let vault = world.vault();
+    let mut sids = Vec::new();
+    for _ in 0..=SESSIONS {
+        sids.push(world.signed_in(&vault).await);
+    }
+    let ended = sids.pop().unwrap();
+    vault.end(&ended, EndReason::SignedOut).await.unwrap();
+    world.until_left(60);
+    for sid in &sids {
+        vault.fresh(sid).await.unwrap();
+    }
+    assert!(about(&world, "alice").await.iter().any(|known| known.ending.is_some()));
+}
+
+#[tokio::test]
 async fn it_is_forgotten_after_its_time() {
     let world = remembering();
     let vault = world.vault();
