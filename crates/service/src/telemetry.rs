@@ -1,5 +1,5 @@
 //! Logs: one line an event, to standard error, with a filter that can change while the process runs. The filter is of the
-//! log alone: what of requests is recorded in [traces](crate::traces) does not hang on it.
+//! log alone: what of requests is recorded in [traces] does not hang on it.
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::{FilterExt, FilterFn, LevelFilter};
