@@ -14,7 +14,7 @@
 //! - [`wire`]: bytes on a TLS connection, as no client library would send them.
 //! - [`scrape`]: what a program's metrics say.
 //! - [`load`]: requests without a pause, while a test does something to the servers.
-//! - [`bench`]: the same programs beside their peers, measured.
+//! - [`mod@bench`]: the same programs beside their peers, measured.
 //! - [`demo`]: the same parts, started for a person to look at.
 //! - Small things: [`certificate`], [`ports`], [`scratch`], [`settings`], [`trouble`].
 //!
