@@ -58,7 +58,11 @@ async fn stack() -> Stack {
     let builder = Stack::builder()
         .store(Store::Valkey)
         .proxies(2)
-        .plane(|plane| plane.auth = PlaneAuth::Keyed)
+        .plane(|plane| {
+            plane.auth = PlaneAuth::Keyed;
+            plane.requests_per_minute = 6000;
+        })
+        .adapter_setting("plane.requests_per_minute", 6000)
         .echo_routes();
     let short = |cognito: &mut stack::cognito::CognitoOptions| {
         // Less than the two minutes that must be left: what is not in memory is refreshed.
