@@ -324,7 +324,12 @@ impl Store for Valkey {
         let channel = self.key(channel);
         // Listen before subscribing, so that no message falls in between.
         let messages = self.subscriber.message_rx();
-        self.run("subscribe", self.subscriber.subscribe(channel.clone())).await?;
+        let subscribed = async {
+            self.subscriber.subscribe(channel.clone()).await?;
+            // The client does not wait for the server's word. What is answered after it on the same connection has it.
+            self.subscriber.ping::<Value>(None).await
+        };
+        self.run("subscribe", subscribed).await?;
         let messages = stream::unfold((messages, channel), |(mut messages, channel)| async {
             loop {
                 match messages.recv().await {
