@@ -232,13 +232,18 @@ async fn stay_connected(client: impl ClientLike) {
     }
 }
 
-/// Subscribes again after every reconnect.
+/// Subscribes again after every reconnect. Not by `resubscribe_all`: it says SUBSCRIBE and PSUBSCRIBE also of nothing,
+/// which the server refuses, and the refusals are then taken for the answers of later commands.
 async fn resubscribe(subscriber: SubscriberClient) {
     let mut reconnects = subscriber.reconnect_rx();
     loop {
         match reconnects.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {
-                if let Err(error) = subscriber.resubscribe_all().await {
+                let channels: Vec<_> = subscriber.tracked_channels().into_iter().collect();
+                if channels.is_empty() {
+                    continue;
+                }
+                if let Err(error) = subscriber.subscribe(channels).await {
                     tracing::warn!(%error, "valkey subscriptions are not renewed");
                 }
             }

@@ -2,9 +2,11 @@
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
+use futures_util::future::{join_all, select_all};
 use serde_json::{Value, json};
 use stack::{
     client::{Era, McpClient},
+    process::PATIENCE,
     settings::Settings,
     stack::{Stack, Store},
 };
@@ -216,9 +218,17 @@ async fn connect_from(stack: &Stack, host: u8) -> TcpStream {
     socket.connect(stack.proxies[0].program.public()).await.unwrap()
 }
 
-/// Whether the proxy closes it before a byte was sent.
-async fn is_closed(tcp: &mut TcpStream) -> bool {
-    matches!(timeout(Duration::from_millis(500), tcp.read(&mut [0; 1])).await, Ok(Ok(0) | Err(_)))
+/// Whether the proxy closes all of them before a byte was sent.
+async fn are_closed(connections: &mut [TcpStream]) -> bool {
+    let ends =
+        connections.iter_mut().map(|tcp| async { matches!(tcp.read(&mut [0; 1]).await, Ok(0) | Err(_)) });
+    timeout(PATIENCE, join_all(ends)).await.is_ok_and(|ends| ends.iter().all(|end| *end))
+}
+
+/// Whether the proxy keeps all of them for a moment, which is shorter than it waits for a handshake.
+async fn are_kept(connections: &mut [TcpStream]) -> bool {
+    let first_end = select_all(connections.iter_mut().map(|tcp| Box::pin(tcp.read_u8())));
+    timeout(Duration::from_millis(500), first_end).await.is_err()
 }
 
 async fn metric(stack: &Stack, name: &str) -> u64 {
@@ -227,47 +237,43 @@ async fn metric(stack: &Stack, name: &str) -> u64 {
     value.map_or(0, |value| value.parse().unwrap())
 }
 
+/// Waits until the proxy has so many connections of clients.
+async fn open_are(stack: &Stack, count: u64) {
+    let waited = async {
+        while metric(stack, "proxy_open_connections{listener=\"public\"}").await != count {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, waited).await.unwrap();
+}
+
 #[tokio::test]
 async fn one_address_cannot_take_all_connections() {
     let builder = Stack::builder().proxy_setting("limits.connections_per_address", 3);
     let stack = builder.proxy_setting("limits.header_timeout_seconds", 60).start().await.unwrap();
-    let mut greedy = Vec::new();
-    for _ in 0..3 {
-        greedy.push(connect_from(&stack, 2).await);
-    }
-    for _ in 0..20 {
-        assert!(is_closed(&mut connect_from(&stack, 2).await).await, "closed before TLS");
-    }
+    let connect = |count| join_all((0..count).map(|_| connect_from(&stack, 2)));
+    let mut greedy = connect(3).await;
+    // The threads of the proxy accept each for itself, so that later ones could be let in first.
+    open_are(&stack, 3).await;
+    let mut more = connect(20).await;
+    assert!(are_closed(&mut more).await, "closed before TLS");
     let refused = "proxy_connections_refused_total{reason=\"address\"}";
     assert_eq!(metric(&stack, refused).await, 20);
-    for tcp in &mut greedy {
-        assert!(!is_closed(tcp).await);
-    }
+    assert!(are_kept(&mut greedy).await);
     // From another address a whole sign-in works.
     let session = stack.sign_in("alice").await.unwrap();
     assert_eq!(session.client.probe(&session.tokens.access).await.unwrap().status, 200);
-    drop(greedy);
-    let mut again = connect_from(&stack, 2).await;
-    while is_closed(&mut again).await {
-        again = connect_from(&stack, 2).await;
+    drop((greedy, more));
+    let mut again = connect(1).await;
+    while !are_kept(&mut again).await {
+        again = connect(1).await;
     }
 
     // A proxy that is trusted carries everybody.
     let change = |settings: &mut Settings| settings.set("server.trusted_proxies", vec!["127.0.0.2"]);
     stack.proxies[0].program.reload(change, "taken").await.unwrap();
-    let mut many = Vec::new();
-    for _ in 0..10 {
-        many.push(connect_from(&stack, 2).await);
-    }
-    for tcp in &mut many {
-        assert!(!is_closed(tcp).await);
-    }
+    let mut many = connect(10).await;
+    assert!(are_kept(&mut many).await);
     drop((many, again, session));
-    let open = "proxy_open_connections{listener=\"public\"}";
-    let all_closed = async {
-        while metric(&stack, open).await > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(20), all_closed).await.unwrap();
+    open_are(&stack, 0).await;
 }

@@ -189,6 +189,21 @@ async fn every_key_and_channel_begins_with_the_prefix() {
     assert!(server.say("PUBSUB CHANNELS").contains("test:ended"));
 }
 
+/// An answer that nobody waited for would be taken for that of the next command on the connection.
+#[tokio::test]
+async fn a_subscriber_says_nothing_that_the_server_refuses_at_first_and_after_a_reconnect() {
+    let server = Server::start();
+    let valkey = server.connect().await;
+    let mut ended = valkey.subscribe("ended").await.unwrap();
+    hear(&valkey, &mut ended).await;
+    server.say("CLIENT KILL TYPE pubsub");
+    hear(&valkey, &mut ended).await;
+    let _other = valkey.subscribe("other").await.unwrap();
+    let refused = server.say("INFO errorstats");
+    assert!(!refused.contains("errorstat_"), "{refused}");
+    assert!(server.say("INFO commandstats").contains("cmdstat_subscribe"));
+}
+
 #[tokio::test]
 async fn only_urls_of_a_valkey_server_are_taken() {
     let parse = |url: &str| address::of(&Secret::new(url), None);
