@@ -63,6 +63,8 @@ def test_every_value_is_explained():
 @pytest.mark.parametrize("typo", [
     'publicURL="https://mcp.example.com"', 'cognito.clientID="x"', "proxy.replica=3", 'proxy.config={"limit":{}}',
     'proxy.routes=[{"path":"/a","kind":"mcp","upstraem":"http://a"}]', 'adapter.config={"tool":{}}', "valkey.trial.enable=true",
+    'proxy.config={"limits":{"requests_a_minute":1}}', 'proxy.config={"limits":{"headers":"many"}}', 'adapter.config={"plane":{"workspaces":"acme"}}',
+    'proxy.config={"valkey":{"url":"redis://valkey"}}', 'adapter.config={"traces":{"headers":"key=secret"}}',
     "networkPolicy.enable=false", 'expose.with="ingress"', 'publicUrl="https://mcp.example.com/mcp"', "proxy.replicas=0",
     'proxy.service.spec={"ports":[]}', 'proxy.image.digest="latest"', 'fullnameOverride="Edge"', 'tls.certManager.issuer="letsencrypt"', 'forwardAuth.trustedProxies="10.0.0.1"'])
 def test_a_typo_is_refused(typo):
