@@ -89,6 +89,36 @@ async fn a_request_and_its_connection_are_seen_while_they_last_and_one_too_many_
 }
 
 #[tokio::test]
+async fn what_traefik_asks_and_its_connection_are_seen_while_they_last() {
+    let builder = Stack::builder().store(Store::Valkey).proxy_setting("forward_auth.listen", "127.0.0.1:0");
+    let builder = builder.proxy_setting("vault.cache_seconds", 0).proxy_setting("valkey.timeout_seconds", 30);
+    let stack =
+        builder.proxy_setting("forward_auth.trusted_proxies", vec!["127.0.0.1"]).start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let (program, valkey) = (&stack.proxies[0].program, stack.valkey.as_ref().unwrap());
+    let (asking, in_flight) = ([("listener", "forward_auth")], "proxy_requests_in_flight");
+    let traefik = reqwest::Client::new();
+    let ask = traefik
+        .get(format!("http://{}/forward-auth", program.listener("forward_auth").unwrap()))
+        .bearer_auth(&session.tokens.access)
+        .header("x-forwarded-method", "POST")
+        .header("x-forwarded-proto", "https")
+        .header("x-forwarded-host", program.public().to_string())
+        .header("x-forwarded-uri", "/mcp");
+    valkey.freeze(true).unwrap();
+    let running = tokio::spawn(ask.send());
+    wait_until(program, in_flight, &asking, |now| now == 1.0).await;
+    let scrape = Scrape::of(program).await.unwrap();
+    assert_eq!(scrape.sum("proxy_open_connections", &asking), 1.0);
+    assert_eq!(scrape.sum(in_flight, &[("listener", "public")]), 0.0);
+    valkey.freeze(false).unwrap();
+    assert_eq!(running.await.unwrap().unwrap().status(), 200);
+    wait_until(program, in_flight, &asking, |now| now == 0.0).await;
+    drop(traefik);
+    wait_until(program, "proxy_open_connections", &asking, |now| now == 0.0).await;
+}
+
+#[tokio::test]
 async fn what_is_over_a_limit_is_counted_by_the_limit() {
     let builder = Stack::builder().proxy_setting("limits.requests_per_minute", 4);
     let builder = builder.proxy_setting("limits.registrations_per_minute", 4);
