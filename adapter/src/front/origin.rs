@@ -173,5 +173,6 @@ mod tests {
         assert!(!origin(&["https://app.example.com"], "https://app.example.com:8443"));
         assert!(origin(&["http://localhost:*"], "http://localhost:6274"));
         assert!(!origin(&["http://localhost:*"], "null"));
+        assert!(!origin(&["http://localhost:*"], "http://:password@localhost:6274"));
     }
 }
