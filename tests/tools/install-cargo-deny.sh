@@ -2,6 +2,7 @@
 # cargo-deny at target/tools/bin/cargo-deny, the pinned version.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# renovate: datasource=crate depName=cargo-deny
 VERSION=0.20.2
 DENY="$BIN/cargo-deny"
 fits() { [ "$("$1" --version 2>/dev/null)" = "cargo-deny $VERSION" ]; }

@@ -2,6 +2,7 @@
 # cargo-fuzz at target/tools/bin/cargo-fuzz, the pinned version, and the nightly compiler it needs.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# renovate: datasource=crate depName=cargo-fuzz
 VERSION=0.13.2
 FUZZ="$BIN/cargo-fuzz"
 fits() { [ "$("$1" --version 2>/dev/null)" = "cargo-fuzz $VERSION" ]; }

@@ -3,6 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . "$HERE/go.sh"
 
+# renovate: datasource=github-releases depName=helm/helm
 VERSION=v3.19.5
 # As released: else it takes every cluster that it has not asked for Kubernetes 1.20.
 KUBE=34

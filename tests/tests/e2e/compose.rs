@@ -1,6 +1,8 @@
 //! `deploy/compose.yaml`: what stands in it works together. There is no Docker here: each service runs its own command with the
 //! files it mounts, as a process of this machine, in the order the file asks for, once its own health check passes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use stack::{
     browser::{Browser, Person},
@@ -8,7 +10,10 @@ use stack::{
     cognito::CognitoDouble,
 };
 
-use self::{file::ComposeFile, running::Running};
+use self::{
+    file::{ComposeFile, Service},
+    running::Running,
+};
 use crate::same_user::pages_from;
 
 mod file;
@@ -53,6 +58,32 @@ fn every_service_is_locked_down_and_open_on_this_machine_only() {
             assert!(port.starts_with("127.0.0.1:"), "{name} is open to the network: {port}");
         }
     }
+}
+
+/// Services that build one name build it over each other; those that do not build must not look for it in a registry.
+#[test]
+fn every_image_of_ours_is_built_by_one_service() {
+    let file = ComposeFile::read().unwrap();
+    let built = |service: &&Service| service.raw.get("build").is_some();
+    let images: Vec<&str> =
+        file.services.values().filter(built).map(|service| service.image.as_str()).collect();
+    let different: BTreeSet<&str> = images.iter().copied().collect();
+    assert_eq!(different.len(), images.len(), "{images:?}");
+    for (name, service) in file.services.iter().filter(|(_, service)| !built(service)) {
+        let is_ours = images.contains(&service.image.as_str());
+        assert_eq!(service.raw["pull_policy"] == "never", is_ours, "{name}: {}", service.image);
+    }
+}
+
+#[test]
+fn a_private_key_is_seen_by_its_program_alone() {
+    let file = ComposeFile::read().unwrap();
+    let see = |volume: &str| -> Vec<&str> {
+        let sees = |service: &Service| service.volumes().iter().any(|(name, _)| name == volume);
+        file.services.iter().filter(|(_, service)| sees(service)).map(|(name, _)| name.as_str()).collect()
+    };
+    assert_eq!(see("edge"), ["edge", "keys", "prepare"]);
+    assert_eq!(see("front"), ["prepare", "traefik"]);
 }
 
 #[test]

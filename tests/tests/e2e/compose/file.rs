@@ -17,8 +17,8 @@ pub(super) struct ComposeFile {
 /// One of its services.
 pub(super) struct Service {
     pub(super) image: String,
-    /// The stage of the Dockerfile it is built by; empty for what comes as it is.
-    pub(super) stage: String,
+    /// How its image is built, by this service or by another; null for what comes as it is.
+    pub(super) build: Value,
     /// Everything, anchors and merges carried out.
     pub(super) raw: Value,
 }
@@ -40,9 +40,13 @@ impl ComposeFile {
         let json = serde_json::to_value(yaml).while_doing("read compose.yaml as JSON")?;
         let services =
             json["services"].as_object().ok_or_else(|| Trouble::new("compose.yaml has no services"))?;
+        let built = |image: &Value| {
+            let mut builders = services.values().filter(|other| other["image"] == *image);
+            builders.find_map(|other| other.get("build")).cloned().unwrap_or_default()
+        };
         let service = |raw: &Value| Service {
             image: raw["image"].as_str().unwrap_or_default().to_owned(),
-            stage: raw["build"]["target"].as_str().unwrap_or_default().to_owned(),
+            build: built(&raw["image"]),
             raw: raw.clone(),
         };
         Ok(Self { services: services.iter().map(|(name, raw)| (name.clone(), service(raw))).collect() })
@@ -72,22 +76,41 @@ impl Service {
 
     /// Files of the repository that it mounts: where they lie, and where it sees them.
     pub(super) fn mounted_files(&self) -> Vec<(PathBuf, String)> {
-        let mounts = self.texts("volumes").into_iter().filter(|mount| mount.starts_with("./"));
+        let files = self.mounts().into_iter().filter(|(from, _)| from.starts_with("./"));
+        files.map(|(from, to)| (root().join("deploy").join(from), to)).collect()
+    }
+
+    /// Volumes that it mounts: their names, and where it sees them.
+    pub(super) fn volumes(&self) -> Vec<(String, String)> {
+        self.mounts().into_iter().filter(|(from, _)| !from.starts_with("./")).collect()
+    }
+
+    fn mounts(&self) -> Vec<(String, String)> {
+        let mounts = self.texts("volumes").into_iter();
         let parts = mounts.filter_map(|mount| {
             let mut parts = mount.splitn(3, ':').map(str::to_owned);
-            Some((root().join("deploy").join(parts.next()?), parts.next()?))
+            Some((parts.next()?, parts.next()?))
         });
         parts.collect()
     }
 
-    /// The environment: what the image sets, and what the file sets over it.
+    /// The environment: what the image sets, and what the file sets over it. Nothing can be written but to volumes, and what an
+    /// image does not hold is not found: the system's authorities of this machine.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let mut missing = vec!["TMPDIR"];
+        if !self.build.is_null() && !self.image_says("COPY").any(|line| line.contains("ca-certificates.crt"))
+        {
+            missing.extend(["SSL_CERT_FILE", "SSL_CERT_DIR"]);
+        }
+        // Below what is no folder, so that root cannot make it either.
+        let missing =
+            missing.into_iter().map(|name| (name.to_owned(), "/dev/null/not-in-the-image".to_owned()));
         let set = self.raw["environment"].as_object().into_iter().flatten();
         let set = set.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         let image = self.image_says("ENV");
         let image = image
             .filter_map(|line| line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
-        image.chain(set).collect()
+        missing.chain(image).chain(set).collect()
     }
 
     /// The command: the file's, or the image's.
@@ -104,9 +127,9 @@ impl Service {
 
     /// Lines of its stage in the Dockerfile that begin with `instruction`, without it.
     fn image_says(&self, instruction: &'static str) -> impl Iterator<Item = String> {
-        let name = self.raw["build"]["dockerfile"].as_str().unwrap_or_default();
+        let name = self.build["dockerfile"].as_str().unwrap_or_default();
         let text = fs::read_to_string(root().join(name)).unwrap_or_default();
-        let begin = format!("FROM scratch AS {}", self.stage);
+        let begin = format!("FROM scratch AS {}", self.build["target"].as_str().unwrap_or_default());
         let stage: Vec<String> = text
             .lines()
             .skip_while(|line| **line != *begin)

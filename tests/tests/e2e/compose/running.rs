@@ -22,9 +22,6 @@ use super::file::{ComposeFile, Service};
 /// Every port that something in the stack listens on.
 const PORTS: [u16; 12] = [4180, 6379, 8000, 8082, 8211, 8443, 8444, 8445, 9000, 9001, 9211, 9443];
 
-/// The folder of the volume with certificates and secrets.
-const VOLUME: &str = "/run/sample";
-
 /// The running stack. Dropping it stops everything.
 pub(super) struct Running {
     ports: BTreeMap<u16, u16>,
@@ -39,8 +36,10 @@ impl Running {
         let ports: Outcome<BTreeMap<u16, u16>> =
             PORTS.into_iter().map(|port| Ok((port, free_port()?))).collect();
         let mut running = Self { ports: ports?, scratch: Scratch::new("compose")?, processes: Vec::new() };
-        for folder in ["sample", "data"] {
-            fs::create_dir(running.scratch.path().join(folder)).while_doing("make a volume")?;
+        let volumes: BTreeSet<String> =
+            file.services.values().flat_map(Service::volumes).map(|(volume, _)| volume).collect();
+        for volume in volumes {
+            fs::create_dir(running.scratch.path().join(volume)).while_doing("make a volume")?;
         }
         let mut there = BTreeSet::new();
         while there.len() < file.services.len() {
@@ -128,7 +127,11 @@ impl Running {
     /// A text of the compose file or of a mounted file, for this machine.
     fn here(&self, file: &ComposeFile, name: &str, service: &Service, text: &str) -> String {
         let scratch = self.scratch.path();
-        let mut text = text.replace(VOLUME, &scratch.join("sample").display().to_string());
+        let mut text = text.to_owned();
+        // A folder that it does not mount is not there.
+        for (volume, path) in service.volumes() {
+            text = text.replace(&path, &scratch.join(volume).display().to_string());
+        }
         for (_, path) in service.mounted_files() {
             text = text.replace(&path, &self.mounted(name, &path).display().to_string());
         }
@@ -144,9 +147,6 @@ impl Running {
                 text = text.replace(&format!("{other}:{port}"), &format!("127.0.0.1:{here}"));
             }
             text = text.replace(&format!(":{port}"), &format!(":{here}"));
-        }
-        if text == "/data" {
-            text = scratch.join("data").display().to_string();
         }
         let names =
             [("sign-in.sample", "localhost"), ("plane.sample", "localhost"), ("0.0.0.0:", "127.0.0.1:")];
