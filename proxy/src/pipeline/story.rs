@@ -158,3 +158,41 @@ fn log_causes(error: &Error) {
     }
     tracing::warn!(error = %error, causes = causes.join(": "), "request failed");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use http::Request;
+    use prometheus::TextEncoder;
+    use service::traces::{Settings, Tracing};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_as_a_failure_of_ours_and_what_is_just_dropped_as_left() {
+        let metrics = Metrics::new(["/mcp"]).unwrap();
+        let settings = Settings {
+            endpoint: None,
+            headers: Vec::new(),
+            ca: None,
+            service_name: "proxy".to_owned(),
+            sample_ratio: 0.0,
+            trust_parent: false,
+        };
+        let place = trace::begin(&Tracing::new(&settings), &Request::new(()), "inline");
+        let begin = || Story::begin(&metrics, &metrics.public, &place, Method::GET, Instant::now());
+        drop(begin());
+        let panics = || {
+            let _story = begin();
+            panic!("as the test asked for");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+        let told = TextEncoder::new().encode_to_string(&metrics.registry().gather()).unwrap();
+        for (outcome, reason) in [("left", "client_left"), ("failed", "panicked")] {
+            let line = format!(r#"{{outcome="{outcome}",reason="{reason}",route="none",status="none"}} 1"#);
+            assert!(told.contains(&line), "{line}");
+        }
+        assert!(told.contains(r#"proxy_requests_in_flight{listener="public"} 0"#));
+    }
+}
