@@ -3,6 +3,7 @@ use crate::store::memory::Memory;
 use crate::store::valkey::Valkey;
 use crate::store::valkey::server::Server;
 use service::{ManualClock, SystemClock};
+use std::time::Duration;
 
 const BURST: u32 = 3;
 
