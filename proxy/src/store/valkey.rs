@@ -43,7 +43,7 @@ mod tests;
 #[cfg(test)]
 pub(super) mod topology;
 
-pub use self::address::InvalidSettings;
+pub use self::address::{InvalidSettings, readable};
 
 /// How many commands may wait for their answers; beyond it they fail at once.
 const MAX_WAITING: usize = 10_000;
