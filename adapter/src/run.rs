@@ -8,7 +8,7 @@ use std::time::Duration;
 use cognito::{FetchError, HttpKeys, KeyPolicy, KeySet, Verifier};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use service::admin::{Admin, ReadyCheck};
+use service::admin::{Admin, Needed, ReadyCheck};
 use service::serve::{self, Bound, Drained, Limits, Plain};
 use service::traces::Tracing;
 use service::{Clock, Shutdown};
@@ -156,6 +156,11 @@ struct KeysReady(Arc<KeySet>);
 impl ReadyCheck for KeysReady {
     fn name(&self) -> &'static str {
         "signing_keys"
+    }
+
+    /// All replicas read them at the same place, and those at hand serve for a day.
+    fn needed(&self) -> Needed {
+        Needed::AtStart
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use cognito::KeySet;
 use futures_util::future::BoxFuture;
-use service::{Clock, admin::ReadyCheck};
+use service::{
+    Clock,
+    admin::{Needed, ReadyCheck},
+};
 
 use crate::{store::Store, tls::Certificates};
 
@@ -30,8 +33,19 @@ impl ReadyCheck for StoreAnswers {
         "valkey"
     }
 
+    /// All replicas have the same one, and without it some sessions are still served and everybody else is told when to
+    /// come back.
+    fn needed(&self) -> Needed {
+        Needed::AtStart
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async { self.0.ping().await.map_err(|_| "does not answer".to_owned()) })
+        let store = Arc::clone(&self.0);
+        Box::pin(async {
+            // A task of its own runs to its end even when nobody waits so long, and is counted as the time-out it is.
+            let ping = tokio::spawn(async move { store.ping().await });
+            if ping.await.is_ok_and(|pong| pong.is_ok()) { Ok(()) } else { Err("does not answer".to_owned()) }
+        })
     }
 }
 
@@ -40,6 +54,11 @@ struct KeysAtHand(Arc<KeySet>);
 impl ReadyCheck for KeysAtHand {
     fn name(&self) -> &'static str {
         "cognito_keys"
+    }
+
+    /// As with the store; and keys that are at hand serve for a day.
+    fn needed(&self) -> Needed {
+        Needed::AtStart
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), String>> {

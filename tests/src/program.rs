@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitStatus,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -102,20 +103,30 @@ impl Program {
     /// # Errors
     /// When it does not; the sentence carries the log.
     pub async fn wait_ready(&mut self) -> Outcome {
-        self.wait_readyz(200).await
-    }
-
-    /// Waits until `/readyz` answers `status`.
-    ///
-    /// # Errors
-    /// When it does not; the sentence carries the log.
-    pub async fn wait_readyz(&mut self, status: u16) -> Outcome {
         let (http, url) = (self.http.clone(), format!("http://{}/readyz", self.admin));
         let probe = async |_: &Log| {
             let answer = http.get(&url).send().await.ok()?;
-            (answer.status().as_u16() == status).then_some(())
+            (answer.status() == 200).then_some(())
         };
-        self.process.wait_for(&format!("{status} at /readyz"), probe).await
+        self.process.wait_for("200 at /readyz", probe).await
+    }
+
+    /// Waits until `/readyz` tells that the check `name` passes (`passes`), or does not; gives the status of that answer.
+    ///
+    /// # Errors
+    /// When it does not; the sentence carries the log.
+    pub async fn wait_check(&mut self, name: &str, passes: bool) -> Outcome<u16> {
+        let (http, url) = (self.http.clone(), format!("http://{}/readyz", self.admin));
+        let probe = async |_: &Log| {
+            // A kubelet waits no longer, and takes silence for a no.
+            let answer = http.get(&url).timeout(Duration::from_secs(1)).send().await.ok()?;
+            let status = answer.status().as_u16();
+            let said: Value = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
+            let word = said.pointer(&format!("/checks/{name}"))?.as_str()?;
+            ((word == "ok") == passes).then_some(status)
+        };
+        let what = format!("{name} {} at /readyz", if passes { "good" } else { "away" });
+        self.process.wait_for(&what, probe).await
     }
 
     /// The address of the public listener.

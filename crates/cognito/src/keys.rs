@@ -14,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jsonwebtoken::DecodingKey;
 use service::Clock;
 use thiserror::Error;
@@ -98,16 +99,14 @@ impl KeySet {
         Self { slots: sources.into_iter().map(slot).collect() }
     }
 
-    /// Makes sure the keys of every issuer are at hand and fresh; for start-up and readiness. Cheap when they are.
+    /// Makes sure the keys of every issuer are at hand; for start-up and readiness. Waits for no issuer whose keys still
+    /// serve, and begins to refresh those that are due.
     ///
     /// # Errors
     /// [`KeysUnavailable`] of the first issuer that has no usable keys; the others are tried all the same.
     pub async fn warm(&self) -> Result<(), KeysUnavailable> {
-        let mut outcome = Ok(());
-        for slot in &self.slots {
-            outcome = outcome.and(slot.warm().await);
-        }
-        outcome
+        let outcomes = join_all(self.slots.iter().map(Slot::warm)).await;
+        outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
     }
 
     /// How old the keys of `issuer` are; `None` when there are none or it is not a configured issuer.

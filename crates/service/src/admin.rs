@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,8 +26,8 @@ use crate::Shutdown;
 mod healthcheck;
 pub use healthcheck::healthcheck;
 
-/// What a check may take; above it the answer is "not ready".
-const CHECK: Duration = Duration::from_secs(2);
+/// What a check may take; above it the check has failed. Less than the second that a kubelet waits for the answer.
+const CHECK: Duration = Duration::from_millis(500);
 
 /// What reading a request may take, and how long a connection may be idle; above it the connection is closed.
 const READ: Duration = Duration::from_secs(30);
@@ -39,8 +40,23 @@ pub trait ReadyCheck: Send + Sync {
     /// What it is called in the answer of `/readyz`.
     fn name(&self) -> &'static str;
 
-    /// Tries it. The error is shown to whoever can reach the admin port: words, no addresses and no secrets.
+    /// Until when it must pass.
+    fn needed(&self) -> Needed {
+        Needed::Always
+    }
+
+    /// Tries it; dropped when it takes too long. The error is shown to whoever can reach the admin port: words, no addresses and no secrets.
     fn check(&self) -> BoxFuture<'_, Result<(), String>>;
+}
+
+/// Until when a check must pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// Without it nobody should be sent here.
+    Always,
+    /// Without it nobody should be sent here the first time. After that the others have it no more than we do: if all
+    /// stepped aside, clients would meet a closed door in place of an answer that tells them to come back.
+    AtStart,
 }
 
 /// The admin listener's answers:
@@ -48,18 +64,20 @@ pub trait ReadyCheck: Send + Sync {
 /// | path | answer |
 /// |---|---|
 /// | `/livez` | 200 `ok` while the process can answer at all |
-/// | `/readyz` | 200 when every check passes and no shutdown was asked for, else 503; both `{"checks":{"<name>":"ok"}}` |
+/// | `/readyz` | 200 when every check that is [needed](Needed) passes and no shutdown was asked for, else 503; both `{"checks":{"<name>":"ok"}}` |
 /// | `/metrics` | the registry, in the Prometheus text format |
 pub struct Admin {
     registry: Registry,
     checks: Vec<Arc<dyn ReadyCheck>>,
     shutdown: Shutdown,
+    /// Whether all checks have passed at once.
+    started: AtomicBool,
 }
 
 impl Admin {
-    /// Answers with `registry`'s metrics, and is ready while all `checks` pass and `shutdown` is not triggered.
+    /// Answers with `registry`'s metrics, and is ready while `checks` pass, as long as they are needed, and `shutdown` is not triggered.
     pub fn new(registry: Registry, checks: Vec<Arc<dyn ReadyCheck>>, shutdown: Shutdown) -> Self {
-        Self { registry, checks, shutdown }
+        Self { registry, checks, shutdown, started: AtomicBool::new(false) }
     }
 
     /// Serves on the current runtime until dropped: also while the service drains, when probes must still be answered.
@@ -115,20 +133,28 @@ impl Admin {
     async fn ready(&self) -> Response<Full<Bytes>> {
         let results = join_all(self.checks.iter().map(|check| async move {
             let result = timeout(CHECK, check.check()).await;
-            (check.name(), result.unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK.as_secs()))))
+            let late = |_| Err(format!("no answer within {} ms", CHECK.as_millis()));
+            (check.name(), check.needed(), result.unwrap_or_else(late))
         }));
-        let mut checks: BTreeMap<_, _> = results.await.into_iter().collect();
-        if self.shutdown.is_triggered() {
-            checks.insert("shutdown", Err("the service is stopping".to_owned()));
+        let results = results.await;
+        if results.iter().all(|(_, _, result)| result.is_ok()) {
+            self.started.store(true, Ordering::Relaxed);
         }
-        let status = match checks.values().all(Result::is_ok) {
+        let started = self.started.load(Ordering::Relaxed);
+        let passes = |needed: Needed, result: &Result<(), String>| {
+            result.is_ok() || (started && needed == Needed::AtStart)
+        };
+        let stopping = self.shutdown.is_triggered();
+        let status = match results.iter().all(|(_, needed, result)| passes(*needed, result)) && !stopping {
             true => StatusCode::OK,
             false => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let words: BTreeMap<_, _> = checks
-            .into_iter()
-            .map(|(name, result)| (name, result.err().unwrap_or_else(|| "ok".to_owned())))
-            .collect();
+        let word = |result: Result<(), String>| result.err().unwrap_or_else(|| "ok".to_owned());
+        let mut words: BTreeMap<_, _> =
+            results.into_iter().map(|(name, _, result)| (name, word(result))).collect();
+        if stopping {
+            words.insert("shutdown", "the service is stopping".to_owned());
+        }
         let body = serde_json::json!({ "checks": words });
         respond(status, "application/json", body.to_string().into_bytes())
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt};
 
 use stack::{
     ports::free_port,
-    program::{Kind, run_to_end, run_to_end_with},
+    program::{Kind, Program, run_to_end, run_to_end_with},
     scratch::Scratch,
     settings::Settings,
     stack::{Stack, Store},
@@ -23,13 +23,15 @@ async fn a_health_check_tells_a_proxy_that_is_ready_from_one_that_only_lives_and
     assert_eq!(ask("healthcheck").await, (Some(0), String::new()));
     assert_eq!(ask("healthcheck --ready").await, (Some(0), String::new()));
 
+    stack.proxies.clear();
     stack.valkey = None;
-    stack.proxies[0].program.wait_readyz(503).await.unwrap();
+    let mut unready = Program::start_unready(Kind::Proxy, &settings, &environment).await.unwrap();
+    assert_eq!(unready.wait_check("valkey", false).await.unwrap(), 503);
     assert_eq!(ask("healthcheck").await.0, Some(0), "it lives, and a new one would not help");
     let (code, said) = ask("healthcheck --ready").await;
     assert!(code == Some(1) && said.contains("/readyz says"), "{said}");
 
-    stack.proxies.clear();
+    drop(unready);
     assert_eq!(ask("healthcheck").await.0, Some(1));
 }
 

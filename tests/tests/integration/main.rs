@@ -38,6 +38,7 @@ mod oauth_attacks;
 mod openapi;
 mod plane_credentials;
 mod project_tools;
+mod readiness;
 mod reload;
 mod replicas;
 mod sign_in;

@@ -31,7 +31,8 @@ async fn valkey_stopped_is_503_and_back_again_no_session_is_lost() {
     let mut valkey = stack.valkey.take().unwrap();
 
     valkey.stop();
-    stack.proxy().unwrap().program.wait_readyz(503).await.unwrap();
+    let program = &mut stack.proxy().unwrap().program;
+    assert_eq!(program.wait_check("valkey", false).await.unwrap(), 200, "clients shall hear our 503");
     // What is cached may be served for its second; then the answer is 503, never 401.
     let answer = wait_for_status(&session, 503).await;
     assert!(answer.header("retry-after").parse::<u32>().is_ok(), "{:?}", answer.headers);
@@ -40,7 +41,7 @@ async fn valkey_stopped_is_503_and_back_again_no_session_is_lost() {
     assert!(refresh.header("retry-after").parse::<u32>().is_ok());
 
     valkey.start_again().await.unwrap();
-    stack.proxy().unwrap().program.wait_ready().await.unwrap();
+    assert_eq!(stack.proxy().unwrap().program.wait_check("valkey", true).await.unwrap(), 200);
     assert_eq!(wait_for_status(&session, 200).await.status, 200);
     session.refresh().await.unwrap();
     let me = session.tool(Era::Modern, "get_me", &json!({})).await.unwrap();

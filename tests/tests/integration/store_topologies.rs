@@ -111,10 +111,11 @@ async fn a_hung_valkey_is_503_within_the_command_timeout() {
     let asked = Instant::now();
     assert_unavailable(&session.client.probe(&session.tokens.access).await.unwrap());
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
-    stack.proxy().unwrap().program.wait_readyz(503).await.unwrap();
+    let program = &mut stack.proxy().unwrap().program;
+    assert_eq!(program.wait_check("valkey", false).await.unwrap(), 200, "clients shall hear our 503");
     valkey.freeze(false).unwrap();
     wait_for_status(&session, 200).await;
-    stack.proxy().unwrap().program.wait_ready().await.unwrap();
+    assert_eq!(stack.proxy().unwrap().program.wait_check("valkey", true).await.unwrap(), 200);
     wait_for_refresh(&mut session).await;
     assert_is_alice(&session).await;
 }
@@ -154,7 +155,7 @@ async fn a_full_valkey_refuses_refreshes_with_503_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_password_that_no_longer_fits_is_503_and_not_ready_until_it_does() {
+async fn a_password_that_no_longer_fits_is_503_and_told_until_it_does() {
     let mut stack = impatient().store(Store::Valkey).start().await.unwrap();
     let session = stack.sign_in("alice").await.unwrap();
     let valkey = stack.valkey.take().unwrap();
@@ -162,10 +163,10 @@ async fn a_password_that_no_longer_fits_is_503_and_not_ready_until_it_does() {
         valkey.command("CONFIG SET requirepass another\r\nCLIENT KILL TYPE normal SKIPME no").unwrap();
     assert_eq!(locked, "+OK");
     wait_for_status(&session, 503).await;
-    stack.proxy().unwrap().program.wait_readyz(503).await.unwrap();
+    assert_eq!(stack.proxy().unwrap().program.wait_check("valkey", false).await.unwrap(), 200);
     assert_eq!(valkey.command("AUTH another\r\nCONFIG SET requirepass \"\"").unwrap(), "+OK");
     wait_for_status(&session, 200).await;
-    stack.proxy().unwrap().program.wait_ready().await.unwrap();
+    assert_eq!(stack.proxy().unwrap().program.wait_check("valkey", true).await.unwrap(), 200);
     assert_is_alice(&session).await;
 }
 

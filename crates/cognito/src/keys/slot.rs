@@ -78,9 +78,12 @@ impl Slot {
         self.current.load().as_deref().map(|fetched| fetched.at)
     }
 
-    /// Keys at hand and not due for a refresh, fetching them if need be.
+    /// Keys that serve, fetching them if there are none. Those that are due are refreshed without waiting for it.
     pub(super) async fn warm(self: &Arc<Self>) -> Result<(), KeysUnavailable> {
-        if self.age().is_some_and(|age| age < self.policy.refresh_after) {
+        if let Some(fetched) = self.usable() {
+            if self.age_of(&fetched) >= self.policy.refresh_after {
+                self.refresh_in_background();
+            }
             return Ok(());
         }
         let fetched = self.refetch(self.current.load_full(), Duration::ZERO).await;

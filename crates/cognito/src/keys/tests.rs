@@ -196,6 +196,36 @@ async fn warming_fetches_every_issuer_and_reports_the_one_that_fails() {
     assert_eq!(pool.keys.issuers().count(), 2);
 }
 
+#[tokio::test]
+async fn warming_does_not_wait_for_a_refresh_while_the_keys_still_serve() {
+    let pool = pool();
+    assert!(pool.keys.warm().await.is_ok());
+    pool.clock.advance(Duration::from_secs(3600));
+    let gate = pool.fetch.hold();
+    tokio::select! {
+        biased;
+        warm = pool.keys.warm() => assert!(warm.is_ok()),
+        () = settle() => panic!("it waits for the issuer"),
+    }
+    settle().await;
+    assert_eq!(pool.fetch.count(), 2, "but the refresh has begun");
+    gate.notify_one();
+    settle().await;
+    assert_eq!(pool.keys.age(&Issuer::parse(ISSUER).unwrap()), Some(Duration::ZERO));
+}
+
+#[tokio::test]
+async fn an_issuer_that_hangs_does_not_keep_others_from_being_fetched() {
+    let pool = pool_of(&[ISSUER, OTHER_ISSUER]);
+    let _gate = pool.fetch.hold();
+    tokio::select! {
+        biased;
+        _ = pool.keys.warm() => panic!("nobody has answered"),
+        () = settle() => {}
+    }
+    assert_eq!(pool.fetch.count(), 2);
+}
+
 #[test]
 fn only_rs256_signing_keys_of_2048_bits_are_taken_from_a_document() {
     let good = test_pool::jwk("good", key(0));

@@ -7,6 +7,25 @@ enum Dependency {
     Hangs,
 }
 
+/// What others may lose without this process being of less use than its replicas; it hangs when it is away.
+#[derive(Default)]
+struct Shared(AtomicBool);
+
+impl ReadyCheck for Shared {
+    fn name(&self) -> &'static str {
+        "shared"
+    }
+
+    fn needed(&self) -> Needed {
+        Needed::AtStart
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), String>> {
+        let there = self.0.load(Ordering::Relaxed);
+        Box::pin(async move { if there { Ok(()) } else { std::future::pending().await } })
+    }
+}
+
 impl ReadyCheck for Dependency {
     fn name(&self) -> &'static str {
         match self {
@@ -51,7 +70,30 @@ async fn not_ready_when_a_check_fails_or_hangs() {
         vec![Arc::new(Dependency::Up), Arc::new(Dependency::Down), Arc::new(Dependency::Hangs)];
     let (status, body) = ask(&admin(checks), Method::GET, "/readyz").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(body, r#"{"checks":{"down":"does not answer","hangs":"no answer within 2 s","up":"ok"}}"#);
+    assert_eq!(body, r#"{"checks":{"down":"does not answer","hangs":"no answer within 500 ms","up":"ok"}}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_needed_at_the_start_alone_is_told_afterwards_and_no_more() {
+    let shared = Arc::new(Shared::default());
+    let admin = admin(vec![Arc::new(Dependency::Up), shared.clone()]);
+    let away = r#"{"checks":{"shared":"no answer within 500 ms","up":"ok"}}"#;
+    let asked = async || ask(&admin, Method::GET, "/readyz").await;
+    assert_eq!(asked().await, (StatusCode::SERVICE_UNAVAILABLE, away.to_owned()), "never reached");
+    shared.0.store(true, Ordering::Relaxed);
+    assert_eq!(asked().await.0, StatusCode::OK);
+    shared.0.store(false, Ordering::Relaxed);
+    assert_eq!(asked().await, (StatusCode::OK, away.to_owned()), "its replicas do no better without it");
+    admin.shutdown.trigger();
+    assert_eq!(asked().await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_good_while_something_else_was_not_does_not_count_as_the_start() {
+    let shared = Arc::new(Shared(AtomicBool::new(true)));
+    let admin = admin(vec![Arc::new(Dependency::Down), shared.clone()]);
+    assert_eq!(ask(&admin, Method::GET, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!admin.started.load(Ordering::Relaxed));
 }
 
 #[tokio::test]
