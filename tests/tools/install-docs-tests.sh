@@ -16,7 +16,7 @@ if ! python3 -m venv "$VENV" >"$log" 2>&1; then
   apt_install python3-venv && python3 -m venv "$VENV" >>"$log" 2>&1 ||
     fail "python3 cannot make a virtual environment: install python3-venv"
 fi
-"$VENV/bin/pip" install -q --disable-pip-version-check -r "$WANTED" >>"$log" 2>&1 ||
+"$VENV/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$WANTED" >>"$log" 2>&1 ||
   fail "pip could not install tests/docs/requirements.txt (see $log)"
 cp "$WANTED" "$STAMP"
 say "docs tests: awscli $("$VENV/bin/python" -c 'import importlib.metadata as m; print(m.version("awscli"))')"

@@ -11,7 +11,7 @@ if ! { [ -x "$VENV/bin/zizmor" ] && cmp -s "$HERE/requirements-linters.txt" "$VE
   rm -rf "$VENV"
   python3 -m venv "$VENV" >"$log" 2>&1 || { apt_install python3-venv && python3 -m venv "$VENV" >>"$log" 2>&1; } ||
     fail "python3 cannot make a virtual environment: install python3-venv"
-  "$VENV/bin/pip" install -q --disable-pip-version-check -r "$HERE/requirements-linters.txt" >>"$log" 2>&1 ||
+  "$VENV/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$HERE/requirements-linters.txt" >>"$log" 2>&1 ||
     fail "pip could not install tests/tools/requirements-linters.txt (see $log)"
   cp "$HERE/requirements-linters.txt" "$VENV/.requirements"
   say "$("$VENV/bin/hadolint" --version), $("$VENV/bin/zizmor" --version), $("$VENV/bin/yamllint" --version)"

