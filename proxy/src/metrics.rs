@@ -25,8 +25,9 @@ pub(crate) use counting::InFlight;
 const REQUEST: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Seconds: from a look into memory to a refresh that is waited for.
-const VAULT: &[f64] =
-    &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const VAULT: &[f64] = &[
+    0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0,
+];
 /// Seconds: a database close by, up to its time-out.
 const VALKEY: &[f64] =
     &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -53,15 +54,27 @@ const FAILURES: [(&str, &str); 9] = [
 ];
 const REFUSED_TOKENS: [&str; 6] =
     ["ok", "token_expired", "token_issuer", "token_signature", "token_unknown_key", "wrong_resource"];
-const SIGN_INS: [&str; 8] = [
+const SIGN_INS: [&str; 10] = [
     "ok",
     "consent_asked",
+    "cognito_code_missing",
     "cognito_denied",
+    "cognito_error",
     "cognito_grant_refused",
     "cognito_misconfigured",
     "cognito_unavailable",
     "keys_unavailable",
     "store_unavailable",
+];
+/// Why a sign-in fails at its end by our fault or Cognito's.
+const SIGN_IN_FAILURES: [&str; 7] = [
+    "cognito_misconfigured",
+    "cognito_unavailable",
+    "id_token_missing",
+    "keys_unavailable",
+    "store_unavailable",
+    "token_audience",
+    "token_not_yet_valid",
 ];
 
 /// The metrics, registered. Clones count together.
@@ -243,6 +256,8 @@ impl Metrics {
         from_zero(&self.token_checks, [["api_key", "ok"]]);
         from_zero(&self.registrations, ["created", "refused", "rate_limited", "failed"].map(|one| [one]));
         from_zero(&self.sign_ins, SIGN_INS.map(|outcome| [outcome]));
+        let callback = Endpoint::Callback.label();
+        from_zero(&self.requests, SIGN_IN_FAILURES.map(|reason| [callback, "failed", "303", reason]));
         from_zero(&self.rate_limited, ["session", "address", "registrations", "sign_ins"].map(|one| [one]));
         from_zero(&self.reloads, [["taken"], ["refused"]]);
         self.reload_succeeded.set(1);
