@@ -23,7 +23,7 @@ use service::serve::{Body, Handler, Peer};
 use service::traces::Tracing;
 
 use crate::error::Refusal;
-use crate::metrics::Metrics;
+use crate::metrics::{InFlight, Metrics, unfinished};
 use crate::reload::Live;
 use crate::server::{Session, Toolbox};
 use crate::trace::Opening;
@@ -60,62 +60,69 @@ pub struct Front {
     protocol: StreamableHttpServerConfig,
 }
 
-/// What the log line says about a request besides its outcome.
-#[derive(Default)]
-struct Notes {
+/// One request, from its head to its end; filled in as the steps get there. However it ends, it is counted and logged when
+/// this is dropped: with its answer, or without one, because the client went away before there was any.
+struct Story<'a> {
+    metrics: &'a Metrics,
+    _in_flight: InFlight<'a>,
+    started: Instant,
+    method: Method,
+    opening: Opening,
     mode: Option<&'static str>,
     envelope: Envelope,
+    end: Option<(StatusCode, &'static str)>,
 }
 
 impl Handler for Front {
     async fn handle(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
         let started = Instant::now();
-        let _counted = self.settings.metrics.request_began();
         let id = request_id(request.headers());
-        let method = request.method().clone();
-        let mut opening = Opening::new(self.settings.tracing, &request, &id);
+        let opening = Opening::new(self.settings.tracing, &request, &id);
         let spans = opening.spans();
         spans
             .enclose(async {
-                let mut notes = Notes::default();
-                let (response, outcome) = match self.answer(request, &id, &mut notes, &mut opening).await {
+                let metrics = &self.settings.metrics;
+                let mut story = Story::begin(metrics, request.method().clone(), opening, started);
+                let (response, outcome) = match self.answer(request, &id, &mut story).await {
                     Ok(response) => (response, "ok"),
                     Err(refusal) => {
                         if let Refusal::Internal(_) = refusal {
                             tracing::error!(error = &refusal as &dyn std::error::Error);
                         }
-                        (respond::refusal(&refusal, notes.envelope.id.as_ref()), refusal.reason())
+                        (respond::refusal(&refusal, story.envelope.id.as_ref()), refusal.reason())
                     }
                 };
-                self.settings.metrics.request(outcome);
-                notes.tell(&method, response.status(), outcome, started, &mut opening);
+                story.end = Some((response.status(), outcome));
                 response
             })
             .await
     }
 }
 
-impl Notes {
-    /// The log line, and the end of the request's span.
-    fn tell(
-        &self,
-        method: &Method,
-        status: StatusCode,
-        outcome: &'static str,
-        started: Instant,
-        opening: &mut Opening,
-    ) {
+impl<'a> Story<'a> {
+    fn begin(metrics: &'a Metrics, method: Method, opening: Opening, started: Instant) -> Self {
+        let (_in_flight, envelope) = (metrics.request_began(), Envelope::default());
+        Self { metrics, _in_flight, started, method, opening, mode: None, envelope, end: None }
+    }
+}
+
+/// The count, the log line, and the end of the request's span.
+impl Drop for Story<'_> {
+    fn drop(&mut self) {
+        let status = self.end.map(|(status, _)| status);
+        let outcome = self.end.map_or_else(unfinished, |(_, outcome)| outcome);
         let (called, tool) = (self.envelope.method.as_deref(), self.envelope.tool.as_deref());
-        opening.place();
-        opening.answered((called, tool), status, outcome);
+        self.metrics.request(outcome);
+        self.opening.place();
+        self.opening.ended((called, tool), status, outcome);
         tracing::info!(
-            http.method = %method,
-            http.status = status.as_u16(),
+            http.method = %self.method,
+            http.status = status.map(|status| status.as_u16()),
             mcp.method = called.unwrap_or("-"),
             mcp.tool = tool.unwrap_or("-"),
             mode = self.mode.unwrap_or("-"),
             outcome,
-            latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            latency_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             "request"
         );
     }
@@ -136,8 +143,7 @@ impl Front {
         &self,
         request: Request<Incoming>,
         id: &str,
-        notes: &mut Notes,
-        opening: &mut Opening,
+        story: &mut Story<'_>,
     ) -> Result<Response<Body>, Refusal> {
         if request.uri().path() == HEALTH {
             return Ok(respond::healthy());
@@ -160,22 +166,22 @@ impl Front {
             id,
         )
         .await?;
-        notes.mode = Some(caller.credential.mode());
+        story.mode = Some(caller.credential.mode());
         if request.method() != Method::POST {
             return Err(Refusal::MethodNotAllowed);
         }
         check_headers(request.headers())?;
         let (parts, body) = request.into_parts();
         let body = receive(body, rules.body_bytes).await?;
-        notes.envelope = Envelope::read(&body)?;
-        opening.read(notes.envelope.trace.as_ref());
-        if let Some(wrong) = notes.envelope.fault {
+        story.envelope = Envelope::read(&body)?;
+        story.opening.read(story.envelope.trace.as_ref());
+        if let Some(wrong) = story.envelope.fault {
             return Err(Refusal::InvalidRequest(wrong));
         }
-        check_version(&parts.headers, &notes.envelope)?;
-        caller.origin.trace = opening.place().map(|place| place.context().clone());
+        check_version(&parts.headers, &story.envelope)?;
+        caller.origin.trace = story.opening.place().map(|place| place.context().clone());
         let session =
-            Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller), opening.spans());
+            Session::new(self.toolbox.clone(), rules.policy.clone(), Arc::new(caller), story.opening.spans());
         self.call(parts.headers, body, session, rules.body_bytes).await
     }
 

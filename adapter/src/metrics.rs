@@ -4,7 +4,7 @@
 //! process, so that the first event already counts as a change.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use cognito::KeySet;
 use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry};
@@ -18,17 +18,21 @@ const SECONDS: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 /// Parts of a caller's minute.
 const USED: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 
-const REQUESTS: [&str; 5] = ["ok", "invalid_token", "keys_unavailable", "disabled", "internal"];
-const TOOL_CALLS: [&str; 6] = [
+/// The outcome of what nobody waited for any more.
+const LEFT: &str = "left";
+const REQUESTS: [&str; 6] = ["ok", LEFT, "invalid_token", "keys_unavailable", "disabled", "internal"];
+const TOOL_CALLS: [&str; 7] = [
     "ok",
+    LEFT,
     "credential.rejected",
     "identity.mismatch",
     "plane.rate_limited",
     "plane.unavailable",
     "plane.unexpected",
 ];
-const PLANE_REQUESTS: [&str; 9] = [
+const PLANE_REQUESTS: [&str; 10] = [
     "ok",
+    LEFT,
     "unreachable",
     "timed_out",
     "unavailable",
@@ -112,6 +116,16 @@ pub struct CacheMetrics {
 #[derive(Debug)]
 pub struct InFlight<'a>(&'a Metrics);
 
+/// A tool call, or a question to Plane, counted and timed when it is dropped: by its outcome, or as left by whoever asked.
+#[derive(Debug)]
+pub struct UnderWay<'a> {
+    metrics: &'a Metrics,
+    /// None: it is a question to Plane.
+    tool: Option<&'static str>,
+    outcome: Option<&'static str>,
+    started: Instant,
+}
+
 impl Metrics {
     /// Declares every metric.
     ///
@@ -130,7 +144,7 @@ impl Metrics {
         let tool_seconds = "Time a tool call took.";
         let reloaded = "Whether the last new configuration was taken: 1 or 0.";
         let metrics = Self {
-            requests: of.counters("requests_total", "HTTP requests, by outcome.", &["outcome"])?,
+            requests: of.counters("requests_total", "HTTP requests that ended, by outcome.", &["outcome"])?,
             in_flight: of.gauge("requests_in_flight", "Requests whose answer has not begun.")?,
             connections,
             tool_calls: of.counters("tool_calls_total", "Tool calls.", &["tool", "outcome"])?,
@@ -212,7 +226,7 @@ impl Metrics {
         InFlight(self)
     }
 
-    /// One HTTP request was answered; `outcome` is "ok" or a refusal's reason.
+    /// One HTTP request has ended; `outcome` is "ok", a refusal's reason, or [`unfinished`].
     pub fn request(&self, outcome: &'static str) {
         self.requests.with_label_values(&[outcome]).inc();
     }
@@ -222,16 +236,16 @@ impl Metrics {
         self.token_checks.with_label_values(&[outcome]).inc();
     }
 
-    /// One tool call ended; `outcome` is "ok" or the failure's code.
-    pub fn tool_call(&self, tool: &'static str, outcome: &'static str, took: Duration) {
-        self.tool_calls.with_label_values(&[tool, outcome]).inc();
-        self.tool_seconds.with_label_values(&[tool]).observe(took.as_secs_f64());
+    /// A call of `tool` begins.
+    #[must_use]
+    pub fn tool_call(&self, tool: &'static str) -> UnderWay<'_> {
+        UnderWay { metrics: self, tool: Some(tool), outcome: None, started: Instant::now() }
     }
 
-    /// One request to Plane ended; `outcome` is "ok" or the error's reason.
-    pub fn plane_request(&self, outcome: &'static str, took: Duration) {
-        self.plane_requests.with_label_values(&[outcome]).inc();
-        self.plane_seconds.observe(took.as_secs_f64());
+    /// A question to Plane begins.
+    #[must_use]
+    pub fn plane_request(&self) -> UnderWay<'_> {
+        UnderWay { metrics: self, tool: None, outcome: None, started: Instant::now() }
     }
 
     /// A request to Plane took its place: it is the `sent`th of the caller's `per_minute`.
@@ -262,10 +276,40 @@ impl CacheMetrics {
     }
 }
 
+impl UnderWay<'_> {
+    /// It has ended; `outcome` is "ok", or what went wrong.
+    pub fn ended(mut self, outcome: &'static str) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let outcome = self.outcome.unwrap_or_else(unfinished);
+        let (metrics, took) = (self.metrics, self.started.elapsed().as_secs_f64());
+        match self.tool {
+            Some(tool) => {
+                metrics.tool_calls.with_label_values(&[tool, outcome]).inc();
+                metrics.tool_seconds.with_label_values(&[tool]).observe(took);
+            }
+            None => {
+                metrics.plane_requests.with_label_values(&[outcome]).inc();
+                metrics.plane_seconds.observe(took);
+            }
+        }
+    }
+}
+
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.dec();
     }
+}
+
+/// The outcome of what is dropped before its end: nobody waited for it any more (a stop that cut it off looks the same), or
+/// a panic is on its way through it.
+pub fn unfinished() -> &'static str {
+    if std::thread::panicking() { "panicked" } else { LEFT }
 }
 
 /// Begins the counters with these labels at 0.

@@ -24,7 +24,7 @@ mod signed_in;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use moka::future::Cache;
 use serde::de::DeserializeOwned;
@@ -189,10 +189,10 @@ impl Plane {
         let asked = AtomicBool::new(false);
         let ask = async {
             asked.store(true, Ordering::Relaxed);
-            let started = Instant::now();
+            let under_way = self.metrics.plane_request();
             let result = self.ask_patiently(caller, visit.as_ref(), &path).await;
             let outcome = result.as_ref().map_or_else(PlaneError::reason, |_| "ok");
-            self.metrics.plane_request(outcome, started.elapsed());
+            under_way.ended(outcome);
             result.inspect_err(|error| {
                 tracing::debug!(
                     request.id = caller.origin.request_id,

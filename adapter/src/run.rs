@@ -123,7 +123,6 @@ pub async fn run(
     let public = listeners.public.counted_by(Arc::new(metrics.connections.clone()));
     let drained = serve::run(public, Plain, limits, make_front, shutdown).await;
     warming.abort();
-    admin.abort();
     if drained.is_ok() {
         // Began with the shutdown, beside the drain.
         let _ = tending.await;
@@ -132,6 +131,8 @@ pub async fn run(
     }
     // Nobody's call runs any more.
     plane.close_keys().await;
+    // Last, so that whoever scrapes in these seconds sees what became of the keys.
+    admin.abort();
     let drained = drained.map_err(RunError::Serve)?;
     tracing::info!(cut = drained.cut, "stopped");
     Ok(drained)

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
@@ -85,7 +84,7 @@ impl Session {
     }
 
     async fn run(&self, entry: &'static tools::Entry, request: CallToolRequestParams) -> CallToolResult {
-        let started = Instant::now();
+        let under_way = self.toolbox.metrics.tool_call(entry.name);
         let span = trace::tool(entry.name);
         let result = match self.arguments(entry, request) {
             Ok(arguments) => {
@@ -96,7 +95,7 @@ impl Session {
             Err(failure) => Err(failure),
         };
         let outcome = result.as_ref().map_or_else(|failure| failure.code.as_str(), |_| "ok");
-        self.toolbox.metrics.tool_call(entry.name, outcome, started.elapsed());
+        under_way.ended(outcome);
         let result = match result {
             Ok(answer) => CallToolResult::success(vec![ContentBlock::text(answer)]),
             Err(failure) => {

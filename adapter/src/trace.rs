@@ -87,8 +87,13 @@ impl Opening {
         self.place = Some(place);
     }
 
-    /// How the request was answered, at its end.
-    pub(crate) fn answered(&self, called: (Option<&str>, Option<&str>), status: StatusCode, outcome: &str) {
+    /// How the request was answered, if it was, at its end.
+    pub(crate) fn ended(
+        &self,
+        called: (Option<&str>, Option<&str>),
+        status: Option<StatusCode>,
+        outcome: &str,
+    ) {
         let span = &self.spans.trace;
         let method =
             called.0.map(|called| METHODS.into_iter().find(|name| *name == called).unwrap_or("_OTHER"));
@@ -104,8 +109,9 @@ impl Opening {
             span.record("gen_ai.operation.name", "execute_tool");
             span.record("gen_ai.tool.name", tool.name);
         }
-        span.record("http.response.status_code", i64::from(status.as_u16()));
         span.record("adapter.outcome", outcome);
+        let Some(status) = status else { return };
+        span.record("http.response.status_code", i64::from(status.as_u16()));
         if status.is_server_error() {
             failed(span, outcome);
         }

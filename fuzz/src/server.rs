@@ -12,6 +12,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use proxy::keys::KeyRing;
 use proxy::limits::ClientAddress;
+use proxy::metrics::Metrics;
 use proxy::oauth::{
     ClientDocuments, DocumentError, FetchDocument, Fetched, OAuth, OAuthRequest, OAuthSettings, Parts, Place,
     ProtectedResource, RedirectPattern,
@@ -86,6 +87,7 @@ impl Server {
             Arc::clone(&verifier),
             Arc::clone(&clock),
             VaultPolicy::default(),
+            Metrics::new([]).unwrap().vault,
         );
         let tokens = Arc::new(AccessTokens::new(ISSUER, Arc::clone(&keys), Arc::clone(&clock)));
         let mut settings = OAuthSettings::new(ISSUER, vec![resource("/mcp"), resource("/other")]);

@@ -4,7 +4,9 @@ from grafana import dashboard, heat, lines, stat, table
 
 GOOD, BAD, WARN = "green", "red", "orange"
 ALL = 'route!~"healthz|none"'
-FAILED = f'<proxy>,{ALL},outcome="failed",reason!="disabled"'
+# As in the rules (templates/_rules.tpl): without what strangers can ask for without end, or cause, and without the master switch.
+SERVED = ('<proxy>,route!~"healthz|none|oauth_.+_metadata",'
+          'reason!~"disabled|cognito_error|cognito_code_missing|cognito_grant_refused|client_document_.+"')
 UP = ((None, BAD), (1, GOOD))
 
 
@@ -19,9 +21,9 @@ HEALTH = ("Health", [
     stat("Adapters", "sum(up{<adapter>})", "How many answer Prometheus.", UP),
     stat("Alerts", 'sum(ALERTS{namespace=~"$namespace",alertname=~"McpEdge.+",alertstate="firing"}) or vector(0)',
          "Alerts of MCP Edge that fire; docs/runbooks.md says what to do.", ((None, GOOD), (1, BAD))),
-    stat("Failed", f"(sum(rate(proxy_requests_total{{{FAILED}}}[$__rate_interval])) or vector(0)) "
-         f"/ sum(rate(proxy_requests_total{{<proxy>,{ALL}}}[$__rate_interval]))",
-         "Part of the requests that got 5xx, but for the master switch.", ((None, GOOD), (0.005, WARN), (0.05, BAD)), unit="percentunit"),
+    stat("Failed", f'(sum(rate(proxy_requests_total{{{SERVED},outcome="failed"}}[$__rate_interval])) or vector(0)) '
+         f'/ sum(rate(proxy_requests_total{{{SERVED},outcome=~"ok|failed"}}[$__rate_interval]))',
+         "Part of the requests that were to be served and got 5xx, but for the master switch.", ((None, GOOD), (0.005, WARN), (0.05, BAD)), unit="percentunit"),
     stat("95 % within", f"histogram_quantile(0.95, sum by (le) (rate(proxy_request_duration_seconds_bucket{{<proxy>,{ALL}}}[$__rate_interval])))",
          "Until the answer begins, of requests of any route.", ((None, GOOD), (1, WARN), (5, BAD)), unit="s"),
     stat("Certificate", "min(proxy_certificate_not_after_timestamp_seconds{<proxy>} > 0) - time()",
@@ -43,7 +45,7 @@ TRAFFIC = ("Traffic", [
     lines("Requests by route", [(f"sum by (route) (rate(proxy_requests_total{{<proxy>,{ALL}}}[$__rate_interval]))", "{{route}}")],
           "Requests a second.", unit="reqps", stacked=True),
     lines("Requests by outcome", [(f"sum by (outcome) (rate(proxy_requests_total{{<proxy>,{ALL}}}[$__rate_interval]))", "{{outcome}}")],
-          "refused: by us, with 4xx; failed: 5xx; ok: all else, an upstream's 4xx too.", unit="reqps", stacked=True),
+          "refused: by us, with 4xx; failed: 5xx; left: the client was gone before the answer; ok: all else, an upstream's 4xx too.", unit="reqps", stacked=True),
     lines("Why refused", [('sum by (reason) (rate(proxy_requests_total{<proxy>,outcome="refused"}[$__rate_interval]))', "{{reason}}")],
           "The same word as `reason` in the log. no_token: a client that signs in next.", unit="reqps"),
     lines("Why failed", [('sum by (reason) (rate(proxy_requests_total{<proxy>,outcome="failed"}[$__rate_interval])) > 0', "{{reason}}")],
@@ -62,7 +64,7 @@ LATENCY = ("Latency", [
     lines("By route, 95 %", [(f"histogram_quantile(0.95, sum by (le, route) (rate(proxy_request_duration_seconds_bucket{{<proxy>,{ALL}}}"
                               "[$__rate_interval])))", "{{route}}")], "95 % of the answers begin within this time.", unit="s"),
     lines("Upstreams, 95 %", [("histogram_quantile(0.95, sum by (le, route) (rate(proxy_upstream_duration_seconds_bucket{<proxy>}"
-                               "[$__rate_interval])))", "{{route}}")], "What of it is spent behind the proxy.", unit="s"),
+                               "[$__rate_interval])))", "{{route}}")], "What of it is spent behind the proxy, also when no answer comes.", unit="s"),
     heat("All answers", f"sum by (le) (increase(proxy_request_duration_seconds_bucket{{<proxy>,{ALL}}}[$__rate_interval]))",
          "How many answers began within which time.")])
 

@@ -84,10 +84,11 @@ def _placed(rows):
         top += tallest
 
 
+# All stands for the values that are found: an `allValue` of .+ would take in whatever else Prometheus scrapes.
 def _choice(name, label, metric, want, of=""):
     asked = f"label_values({metric}{{{of}}},{want})" if of else f"label_values({metric},{want})"
     return {"type": "query", "name": name, "label": label, "datasource": SOURCE, "query": {"query": asked, "refId": name},
-            "definition": asked, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True, "allValue": ".+", "hide": 0,
+            "definition": asked, "refresh": 2, "regex": "", "sort": 1, "multi": True, "includeAll": True, "hide": 0,
             "skipUrlSync": False, "options": [], "current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
 
 

@@ -26,13 +26,14 @@ REFRESHES = ("Refreshes", [
           "Part of the refreshes that Cognito refused.", unit="percentunit")])
 
 VALKEY = ("Valkey", [
-    stat("Failing", '(sum(rate(proxy_valkey_calls_total{<proxy>,result!="ok"}[$__rate_interval])) or vector(0)) '
-         "/ sum(rate(proxy_valkey_calls_total{<proxy>}[$__rate_interval]))", "Part of the calls.",
+    stat("Failing", '(sum(rate(proxy_valkey_calls_total{<proxy>,result=~"error|timeout"}[$__rate_interval])) or vector(0)) '
+         '/ sum(rate(proxy_valkey_calls_total{<proxy>,result!="given_up"}[$__rate_interval]))', "Part of the calls.",
          ((None, "green"), (0.01, "orange"), (0.05, "red")), unit="percentunit"),
     lines("Calls", [("sum by (operation) (rate(proxy_valkey_calls_total{<proxy>}[$__rate_interval]))", "{{operation}}")],
           "Calls a second.", unit="ops", width=7, stacked=True),
     lines("Calls that fail", [('sum by (operation, result) (rate(proxy_valkey_calls_total{<proxy>,result!="ok"}[$__rate_interval])) > 0',
-                               "{{operation}}: {{result}}")], "timeout: valkey.timeout_seconds passed.", unit="ops", width=7),
+                               "{{operation}}: {{result}}")], "timeout: valkey.timeout_seconds passed; given_up: whoever asked had left, which says "
+          "nothing about Valkey.", unit="ops", width=7),
     lines("How long they take, 95 %", [("histogram_quantile(0.95, sum by (le, operation) (rate(proxy_valkey_call_duration_seconds_bucket"
                                         "{<proxy>}[$__rate_interval])))", "{{operation}}")], "By operation.", unit="s", width=7)])
 

@@ -12,7 +12,7 @@ HEALTH = ("Health", [
          "/ sum(rate(adapter_tool_calls_total{<adapter>}[$__rate_interval]))",
          "Part of the calls that end well. The others are told what is wrong; many an agent then asks better.", unit="percentunit", width=4),
     stat("Plane away", f"(sum(rate(adapter_plane_requests_total{{<adapter>,{PLANE_AWAY}}}[$__rate_interval])) or vector(0)) "
-         "/ sum(rate(adapter_plane_requests_total{<adapter>}[$__rate_interval]))",
+         '/ sum(rate(adapter_plane_requests_total{<adapter>,outcome!="left"}[$__rate_interval]))',
          "Part of the requests to Plane without an answer or with 5xx.", ((None, "green"), (0.05, "orange"), (0.2, "red")),
          unit="percentunit", width=4),
     stat("Plane, 95 % within", "histogram_quantile(0.95, sum by (le) (rate(adapter_plane_request_duration_seconds_bucket{<adapter>}"
@@ -39,7 +39,7 @@ TOOLS = ("Tools", [
 
 PLANE = ("Plane", [
     lines("Requests by outcome", [("sum by (outcome) (rate(adapter_plane_requests_total{<adapter>}[$__rate_interval])) > 0", "{{outcome}}")],
-          "identity_refused: what stands before Plane refuses the user; not_signed_in: Plane itself does.", unit="reqps", width=8),
+          "identity_refused: what stands before Plane refuses the user; not_signed_in: Plane itself does; left: nobody waited for the answer.", unit="reqps", width=8),
     lines("How long they take", quantiles("adapter_plane_request_duration_seconds", "<adapter>"), "Until the answer is there.", unit="s", width=8),
     lines("A user's minute", quantiles("adapter_plane_budget_used_ratio", "<adapter>"),
           "Part of plane.requests_per_minute that the user had used, at each request to Plane.", unit="percentunit", width=8),

@@ -53,7 +53,7 @@ impl ForwardAuth {
         request: Parts,
         peer: Peer,
         rules: &Rules,
-        story: &mut Story,
+        story: &mut Story<'_>,
     ) -> Result<HeaderMap, Error> {
         if !rules.may_ask.holds(ClientAddress::of_peer(peer.addr.ip()).ip()) {
             return Err(Error::ForeignPeer);
@@ -94,7 +94,6 @@ impl ForwardAuth {
 impl Handler for ForwardAuth {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
-        let _counted = self.shared.metrics.forward_auth.request();
         let place = trace::begin(&self.shared.tracing, &request, "forward_auth");
         let (parts, _) = request.into_parts();
         // Once: a reload in the middle of a request changes nothing for it.
@@ -110,15 +109,16 @@ impl Handler for ForwardAuth {
             span_id = place.span_id(),
         );
         async {
-            let mut story = Story::default();
             let method = single(&parts.headers, &FORWARDED_METHOD).ok().and_then(|text| text.parse().ok());
             let method: Method = method.unwrap_or_default();
+            let metrics = &self.shared.metrics;
+            let mut story = Story::begin(metrics, &metrics.forward_auth, &place, method, started);
             let mut response = match self.steps(parts, peer, &rules, &mut story).await {
                 Ok(identity) => respond::granted(identity),
                 Err(error) => story.failed(&error, &rules.server.public_url),
             };
             respond::seal(&mut response, &request_id, false);
-            story.tell(&self.shared.metrics, place.span(), &method, response.status(), started);
+            story.answered(response.status());
             response
         }
         .instrument(log)

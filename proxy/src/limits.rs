@@ -134,12 +134,11 @@ impl Limiter {
         }
     }
 
-    /// Looks whether one more use would pass, and counts nothing.
-    fn look(&self, key: &str) -> Result<(), RetryAfter> {
-        let (Some(rate), Some(free_at)) = (self.rate, self.keys.get(key)) else { return Ok(()) };
-        match rate.refused(free_at.load(Ordering::Acquire), self.now()) {
-            0 => Ok(()),
-            wait => Err(RetryAfter(Duration::from_nanos(wait))),
+    /// Takes back one use by `key` that [`Limiter::check`] has counted.
+    fn give_back(&self, key: &str) {
+        if let (Some(rate), Some(free_at)) = (self.rate, self.keys.get(key)) {
+            let less = |free_at: u64| Some(free_at.saturating_sub(rate.interval));
+            let _ = free_at.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
         }
     }
 

@@ -19,14 +19,18 @@ use crate::{oauth::Endpoint, vault::EndReason};
 
 mod counting;
 
+pub(crate) use counting::InFlight;
+
 /// Seconds: from a cached check to a slow upstream.
 const REQUEST: &[f64] =
     &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 /// Seconds: from a look into memory to a refresh that is waited for.
-const VAULT: &[f64] =
-    &[0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const VAULT: &[f64] = &[
+    0.000_01, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0,
+];
 /// Seconds: a database close by, up to its time-out.
-const VALKEY: &[f64] = &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+const VALKEY: &[f64] =
+    &[0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 /// Seconds: somebody else's server, and what waits for it.
 const COGNITO: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
@@ -34,6 +38,8 @@ const COGNITO: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 const HEALTH: &str = "healthz";
 /// What never came to a route.
 const NO_ROUTE: &str = "none";
+/// The status of what was not answered.
+const UNANSWERED: &str = "none";
 /// Why a request for a configured route fails, by status.
 const FAILURES: [(&str, &str); 9] = [
     ("502", "upstream_failed"),
@@ -48,15 +54,27 @@ const FAILURES: [(&str, &str); 9] = [
 ];
 const REFUSED_TOKENS: [&str; 6] =
     ["ok", "token_expired", "token_issuer", "token_signature", "token_unknown_key", "wrong_resource"];
-const SIGN_INS: [&str; 8] = [
+const SIGN_INS: [&str; 10] = [
     "ok",
     "consent_asked",
+    "cognito_code_missing",
     "cognito_denied",
+    "cognito_error",
     "cognito_grant_refused",
     "cognito_misconfigured",
     "cognito_unavailable",
     "keys_unavailable",
     "store_unavailable",
+];
+/// Why a sign-in fails at its end by our fault or Cognito's.
+const SIGN_IN_FAILURES: [&str; 7] = [
+    "cognito_misconfigured",
+    "cognito_unavailable",
+    "id_token_missing",
+    "keys_unavailable",
+    "store_unavailable",
+    "token_audience",
+    "token_not_yet_valid",
 ];
 
 /// The metrics, registered. Clones count together.
@@ -145,6 +163,8 @@ pub enum Outcome {
     Refused,
     /// Not done: our fault, or that of what is behind us.
     Failed,
+    /// Its client went away before there was an answer.
+    Left,
 }
 
 /// What came of a refresh.
@@ -178,11 +198,12 @@ impl Metrics {
             in_flight: in_flight.with_label_values(&[name]),
             connections: Connections { open: open.with_label_values(&[name]), refused: refused.clone() },
         };
-        let requests = "Requests answered: ok, refused (by us, 4xx) or failed (5xx).";
+        let requests =
+            "Requests ended: ok, refused (by us, 4xx), failed (5xx), or left by their client unanswered.";
         let requests = of.counters("requests_total", requests, &["route", "outcome", "status", "reason"])?;
-        let duration = "Time until the answer began.";
+        let duration = "Time until the answer began, or the client left.";
         let duration = of.histograms("request_duration_seconds", duration, &["route"], REQUEST)?;
-        let upstream = "Time until the upstream's answer began.";
+        let upstream = "Time until the upstream's answer began, or was given up.";
         let upstream = of.histograms("upstream_duration_seconds", upstream, &["route"], REQUEST)?;
         let metrics = Self {
             routes: Arc::default(),
@@ -235,6 +256,8 @@ impl Metrics {
         from_zero(&self.token_checks, [["api_key", "ok"]]);
         from_zero(&self.registrations, ["created", "refused", "rate_limited", "failed"].map(|one| [one]));
         from_zero(&self.sign_ins, SIGN_INS.map(|outcome| [outcome]));
+        let callback = Endpoint::Callback.label();
+        from_zero(&self.requests, SIGN_IN_FAILURES.map(|reason| [callback, "failed", "303", reason]));
         from_zero(&self.rate_limited, ["session", "address", "registrations", "sign_ins"].map(|one| [one]));
         from_zero(&self.reloads, [["taken"], ["refused"]]);
         self.reload_succeeded.set(1);
@@ -253,6 +276,7 @@ impl Metrics {
         let mut routes: HashMap<_, _> = own.map(|path| route(path, None)).collect();
         for path in configured {
             from_zero(&self.requests, FAILURES.map(|(status, reason)| [path, "failed", status, reason]));
+            from_zero(&self.requests, [[path, Outcome::Left.as_str(), UNANSWERED, "client_left"]]);
             routes.extend([route(path, Some(upstream.with_label_values(&[path])))]);
         }
         self.routes.store(Arc::new(routes));
@@ -333,6 +357,7 @@ impl Outcome {
             Self::Ok => "ok",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Left => "left",
         }
     }
 }

@@ -1,11 +1,7 @@
 //! THE request: the steps in order, and around them one wrap that owns the id, the log line, the metrics and the turning
 //! of errors into answers. Inside there is only `?`.
 
-use std::{
-    net::IpAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, request::Parts};
@@ -15,13 +11,13 @@ use service::{
     serve::{Body, Handler, Peer},
     traces::{self, Place, Tracing},
 };
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use crate::{
     config::RouteKind,
     error::Error,
     limits::ClientAddress,
-    metrics::{Metrics, Outcome},
+    metrics::Metrics,
     oauth::{self, Endpoint, OAuthRequest},
     rules::Rules,
     tokens::AccessTokens,
@@ -37,6 +33,7 @@ pub mod parse;
 pub mod respond;
 pub mod rewrite;
 pub mod route;
+mod story;
 pub(crate) mod trace;
 
 use body::{RequestBody, Verdict};
@@ -44,6 +41,7 @@ use forward::Upstreams;
 use parse::Parsed;
 use rewrite::Arrival;
 use route::Target;
+pub(crate) use story::Story;
 
 /// The largest body of an OAuth request: forms and registrations are small.
 const OAUTH_BODY: usize = 64 * 1024;
@@ -85,19 +83,6 @@ pub struct Pipeline {
     pub upstreams: Upstreams,
 }
 
-/// What is learnt about a request on its way, for the log line; filled in as the steps get there.
-#[derive(Default)]
-pub(crate) struct Story {
-    pub(crate) target: Option<Target>,
-    user: Option<String>,
-    client: Option<String>,
-    reason: Option<&'static str>,
-    /// Whether the fault is ours although the status does not say so.
-    ours: bool,
-    /// How the body fared that an upstream was sent.
-    body: Option<Verdict>,
-}
-
 impl Handler for Pipeline {
     async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let started = Instant::now();
@@ -113,7 +98,6 @@ impl Handler for Pipeline {
             trace_id = place.trace_id(),
             span_id = place.span_id(),
         );
-        let _counted = self.shared.metrics.public.request();
         let span = place.span().clone();
         self.wrap(request, (&arrival, &rules), peer, started).instrument(log).instrument(span).await
     }
@@ -129,16 +113,19 @@ impl Pipeline {
         started: Instant,
     ) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        let (method, version) = (parts.method.clone(), parts.version);
+        let version = parts.version;
+        let metrics = &self.shared.metrics;
+        let place = &arrival.place;
+        let mut story = Story::begin(metrics, &metrics.public, place, parts.method.clone(), started);
         let origin = parts.headers.get(header::ORIGIN).cloned();
         let waits = parts.headers.contains_key(header::EXPECT);
         let mut body = Some(body);
-        let mut story = Story::default();
         let outcome = self.steps(parts, &mut body, (arrival, rules), &mut story).await;
         let mut response = match outcome {
             Ok(response) => response,
             Err(error) => story.failed(&error, &rules.server.public_url),
         };
+        story.answered(response.status());
         if version < Version::HTTP_2 && !has_arrived(body, story.body.as_ref(), waits).await {
             respond::close(&mut response);
         }
@@ -148,7 +135,6 @@ impl Pipeline {
             respond::share_with(&mut response, origin);
         }
         respond::seal(&mut response, &arrival.request_id, peer.tls);
-        story.tell(&self.shared.metrics, arrival.place.span(), &method, response.status(), started);
         response
     }
 
@@ -159,7 +145,7 @@ impl Pipeline {
         parts: Parts,
         body: &mut Option<Incoming>,
         (arrival, rules): (&Arrival, &Rules),
-        story: &mut Story,
+        story: &mut Story<'_>,
     ) -> Result<Response<Body>, Error> {
         let shared = &self.shared;
         let parsed = parse::parse(parts, &rules.server.hosts)?;
@@ -203,11 +189,11 @@ impl Pipeline {
         let span = trace::forward_span(&route, method);
         let hop = traces::hop(&span, arrival.place.context());
         let outgoing = rewrite::rewrite(parts, body, &route, &identity, (arrival, &hop))?;
-        let sent = Instant::now();
+        let asked = shared.metrics.upstream_asked(&route.path);
         let answer = self.upstreams.forward(outgoing, route.timeout).instrument(span.clone()).await;
+        drop(asked);
         trace::forwarded(&span, &answer);
         let response = answer?;
-        shared.metrics.upstream_answered(&route.path, sent.elapsed());
         // We proved who this is: an upstream that does not believe it is set up for another pool or client, and signing
         // in again would not help.
         if response.status() == StatusCode::UNAUTHORIZED && route.kind != RouteKind::ApiKey {
@@ -238,7 +224,7 @@ async fn oauth(
     parsed: Parsed,
     body: &mut Option<Incoming>,
     (arrival, rules): (&Arrival, &Rules),
-    story: &mut Story,
+    story: &mut Story<'_>,
 ) -> Result<Response<Body>, Error> {
     let client = arrival.client;
     let trusted = endpoint == Endpoint::Introspect && rules.oauth.is_resource_server(&parsed.parts.headers);
@@ -248,8 +234,11 @@ async fn oauth(
     }
     let Parsed { parts } = parsed;
     let incoming = body.as_mut().ok_or(Error::Internal("the body was read already"))?;
+    story.wait_for_client();
     let reading = Limited::new(incoming, OAUTH_BODY).collect();
-    let read = match tokio::time::timeout(rules.limits.body_timeout, reading).await {
+    let read = tokio::time::timeout(rules.limits.body_timeout, reading).await;
+    story.our_turn();
+    let read = match read {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return Err(Error::BodyTooLarge);
@@ -262,68 +251,9 @@ async fn oauth(
     let request = OAuthRequest { method: parts.method, query, headers: parts.headers, body: read, client };
     let response = rules.oauth.answer(endpoint, request).await;
     if let Some(outcome) = response.extensions().get::<oauth::Outcome>() {
-        (story.reason, story.ours) = (Some(outcome.reason), outcome.ours);
+        story.note(outcome);
     }
     Ok(response.map(respond::whole))
-}
-
-impl Story {
-    /// The answer to a request that failed, which from now on is what the story says.
-    pub(crate) fn failed(&mut self, error: &Error, public_url: &str) -> Response<Body> {
-        self.reason = Some(error.reason());
-        log_causes(error);
-        respond::failure(error, self.target.as_ref(), public_url)
-    }
-
-    /// The log line, the figures, and the end of the request's span.
-    pub(crate) fn tell(
-        &self,
-        metrics: &Metrics,
-        span: &Span,
-        method: &Method,
-        status: StatusCode,
-        started: Instant,
-    ) {
-        let route = self.target.as_ref().map_or("none", Target::label);
-        let reason = self.reason.unwrap_or("ok");
-        trace::answered(span, method, route, status, reason);
-        let took = started.elapsed();
-        self.count(metrics, reason, status, took);
-        tracing::info!(
-            %method,
-            route,
-            status = status.as_u16(),
-            outcome = reason,
-            user = self.user.as_deref(),
-            client = self.client.as_deref(),
-            latency_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            "request"
-        );
-    }
-
-    fn count(&self, metrics: &Metrics, reason: &'static str, status: StatusCode, took: Duration) {
-        let outcome = match reason {
-            _ if self.ours || status.is_server_error() => Outcome::Failed,
-            "ok" => Outcome::Ok,
-            _ => Outcome::Refused,
-        };
-        let route = self.target.as_ref().map_or("none", Target::label);
-        metrics.answered(route, (outcome, reason), status, took);
-        let over_limit = status == StatusCode::TOO_MANY_REQUESTS && reason == "rate_limited";
-        match self.target {
-            Some(Target::OAuth(_)) if over_limit => metrics.rate_limited("address"),
-            Some(Target::Upstream(_)) if over_limit => metrics.rate_limited("session"),
-            Some(Target::OAuth(endpoint)) => metrics.oauth_answered(endpoint, (outcome, reason), status),
-            _ => {}
-        }
-    }
-
-    pub(crate) fn know(&mut self, identity: &identify::Identity) {
-        if let identify::Identity::Person { session, .. } = identity {
-            self.user = Some(session.user.username.clone());
-            self.client = Some(session.client.to_string());
-        }
-    }
 }
 
 /// Whether the whole body is here once the answer is. HTTP/1.1 keeps the connection only then, so what nobody wanted is
@@ -344,18 +274,4 @@ fn is_preflight(parts: &Parts) -> bool {
     parts.method == Method::OPTIONS
         && parts.headers.contains_key(header::ORIGIN)
         && parts.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-}
-
-/// The causes of what is our fault, once, with the request's id. What is the client's fault is in the log line's reason.
-fn log_causes(error: &Error) {
-    if !error.status().is_server_error() {
-        return;
-    }
-    let mut causes = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    tracing::warn!(error = %error, causes = causes.join(": "), "request failed");
 }

@@ -17,6 +17,10 @@ pub mod valkey;
 #[cfg(test)]
 mod conformance;
 
+/// How long is waited for the answer of [`Store::allow`]. What is limited needs the store anyway, and should not wait for
+/// it twice as long.
+pub const RATE_PATIENCE: Duration = Duration::from_millis(500);
+
 /// The store did not answer, or answered that it cannot (read-only, loading, out of memory). Always our fault, never the
 /// client's: whoever meets it says 503 and changes nothing.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +55,8 @@ pub trait Store: Send + Sync + 'static {
     /// Counts one use at `key` of something that has a rate, for all processes together (generic cell rate algorithm):
     /// a use costs `interval`, and one that finds more than `tolerance` owed is refused, counts for nothing, and is told
     /// after how long it would pass. Nobody owes more than `interval` and `tolerance`, also when they were others before.
-    /// What is kept for it is no record: [`Store::get`] need not find it.
+    /// What is kept for it is no record: [`Store::get`] need not find it. Fails when there is no answer within
+    /// [`RATE_PATIENCE`].
     async fn allow(
         &self,
         key: &str,

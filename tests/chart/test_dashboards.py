@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from alerts import run
 from chart import CHART, ROOT, find, kinds, render
 
 FILES = sorted((CHART / "dashboards").glob("*.json"))
@@ -39,7 +40,7 @@ def test_people_choose_the_datasource_the_namespace_and_the_jobs(board):
     assert list(variables) == ["datasource", "namespace", "proxy", "adapter"]
     assert variables["datasource"]["type"] == "datasource" and variables["datasource"]["query"] == "prometheus"
     for name in ("namespace", "proxy", "adapter"):
-        assert variables[name]["multi"] and variables[name]["includeAll"] and variables[name]["allValue"] == ".+"
+        assert variables[name]["multi"] and variables[name]["includeAll"]
 
 
 @TITLED
@@ -66,6 +67,40 @@ def test_every_panel_is_explained_has_a_unit_and_asks_the_chosen_datasource_for_
             assert target["datasource"] == panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
             selectors = re.findall(r"\b(?:proxy|adapter|process)_[a-z_]+(\{[^}]*\})?", target["expr"])
             assert all('namespace=~"$namespace",job=~"$' in selector for selector in selectors if selector or "by (" not in target["expr"])
+
+
+def chosen(board, series):
+    """What each variable stands for when nobody chooses (All): its `allValue`, or else every value that Grafana finds for it."""
+    found = {}
+    for each in board["templating"]["list"][1:]:
+        metric, here, label = re.fullmatch(r"label_values\((\w+)(\{.*\})?,(\w+)\)", each["query"]["query"]).groups()
+        assert not here or here == '{namespace=~"$namespace"}'
+        values = sorted({labels[label] for name, labels in series if name == metric and (not here or re.fullmatch(found["namespace"], labels["namespace"]))})
+        found[each["name"]] = each.get("allValue") or f"({'|'.join(values)})"
+    return found
+
+
+@TITLED
+def test_what_is_not_ours_is_not_shown_where_nobody_has_chosen(board, tmp_path):
+    """Beside a proxy and an adapter, Prometheus scrapes what is neither, in the same namespace and in another."""
+    places = {"proxy": ("edge", "edge-proxy"), "adapter": ("edge", "edge-adapter"), "foreign": ("edge", "database"), "far": ("shop", "web")}
+    series = [(f"{program}_build_info", {"version": "1"}, program) for program in ("proxy", "adapter")]
+    series += [(name, {}, place) for place in places for name in ("up", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds")]
+    series = [(name, labels | dict(zip(("namespace", "job"), places[place], strict=True), instance=f"{place}:1")) for name, labels, place in series]
+    stands = chosen(board, series)
+    tests = []
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            if not re.search(r"\b(up|process_resident_memory_bytes|process_open_fds)\{", target["expr"]) or " " in target["expr"]:
+                continue
+            asked = re.sub(r"\$(namespace|proxy|adapter)\b", lambda name: stands[name[1]], target["expr"])
+            expr = asked if asked.startswith("sum(") else f"count({asked})"
+            tests.append({"expr": expr, "eval_time": "1m", "exp_samples": [{"labels": "{}", "value": 1}]})
+    assert tests or board["uid"] == "mcp-edge-sessions"
+    written = [{"series": f"{name}{{{','.join(f'{key}={json.dumps(value)}' for key, value in labels.items())}}}", "values": "1x5"} for name, labels in series]
+    (tmp_path / "tests.yaml").write_text(json.dumps({"evaluation_interval": "1m", "tests": [{"interval": "1m", "input_series": written, "promql_expr_test": tests}]}))
+    passed, said = run("test", "rules", tmp_path / "tests.yaml")
+    assert passed, said
 
 
 def test_the_sidecar_finds_them_by_label_and_folder():

@@ -12,6 +12,9 @@ plain() {
     cargo test --locked -q -p service --lib traces::
 }
 
+# The fuzz targets stand outside the workspace, and nothing else here would notice that they no longer build.
+fuzz() { cargo check --manifest-path fuzz/Cargo.toml --locked --target-dir "${CARGO_TARGET_DIR:-target}"; }
+
 rustdoc() { RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked; }
 
 dependencies() {
@@ -68,6 +71,7 @@ step layout bash tests/layout/check.sh
 step docs documentation
 step clippy clippy
 step plain plain
+step fuzz fuzz
 step rustdoc rustdoc
 step dependencies dependencies
 step advisories advisories

@@ -114,8 +114,8 @@ fn allowed_origin(entry: &str) -> Option<(String, Place)> {
 
 fn exact_origin(text: &str) -> Option<(String, Place)> {
     let url = Url::parse(text).ok()?;
-    let bare =
-        url.username().is_empty() && url.query().is_none() && url.fragment().is_none() && url.path() == "/";
+    let nobody = url.username().is_empty() && url.password().is_none();
+    let bare = nobody && url.query().is_none() && url.fragment().is_none() && url.path() == "/";
     let port = url.port_or_known_default()?;
     let host = url.host_str().filter(|_| bare && !text.ends_with('/'))?.to_owned();
     Some((url.scheme().to_owned(), Place { host, port: Some(port) }))
@@ -173,5 +173,6 @@ mod tests {
         assert!(!origin(&["https://app.example.com"], "https://app.example.com:8443"));
         assert!(origin(&["http://localhost:*"], "http://localhost:6274"));
         assert!(!origin(&["http://localhost:*"], "null"));
+        assert!(!origin(&["http://localhost:*"], "http://:password@localhost:6274"));
     }
 }

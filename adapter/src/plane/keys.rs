@@ -7,6 +7,7 @@
 mod ring;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
@@ -15,6 +16,7 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use service::{Secret, Shutdown, traces};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::budget::Lane;
@@ -222,21 +224,37 @@ impl Plane {
     /// Deletes every key, waiting for one being made; none is made any more. For the end, when no call runs.
     pub async fn close_keys(&self) {
         self.memory.keys.close();
-        let farewell = async {
-            for slot in self.memory.keys.slots() {
-                drop(slot.minting.lock().await);
+        let until = Instant::now() + FAREWELL;
+        let mut being_made = 0;
+        for slot in self.memory.keys.slots() {
+            if timeout_at(until, slot.minting.lock()).await.is_err() {
+                // Plane may have made it already, and only this process would have learnt its name.
+                self.metrics.plane_key(KeyEvent::NotRevoked);
+                being_made += 1;
             }
-            self.revoke_all(self.memory.keys.all()).await;
-        };
-        if tokio::time::timeout(2 * FAREWELL, farewell).await.is_err() {
-            tracing::warn!("a key was still being made; it ends by itself within hours");
         }
+        if being_made > 0 {
+            tracing::warn!(
+                count = being_made,
+                "keys were still being made; they end by themselves within hours"
+            );
+        }
+        self.revoke_all(self.memory.keys.all()).await;
     }
 
+    /// Deletes keys that are in the ring no more, so that this is their only chance.
     async fn revoke_all(&self, keys: Vec<Taken>) {
-        let count = keys.len();
-        let revoking = iter(&keys).for_each_concurrent(AT_ONCE, |taken| self.revoke(taken));
-        if tokio::time::timeout(FAREWELL, revoking).await.is_err() {
+        let until = Instant::now() + FAREWELL;
+        let late = AtomicUsize::new(0);
+        let revoking = iter(&keys).for_each_concurrent(AT_ONCE, |taken| async {
+            if timeout_at(until, self.revoke(taken)).await.is_err() {
+                self.metrics.plane_key(KeyEvent::NotRevoked);
+                late.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        revoking.await;
+        let count = late.into_inner();
+        if count > 0 {
             tracing::warn!(
                 count,
                 "not all keys could be deleted in time; they end by themselves within hours"

@@ -13,6 +13,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+/// In place of a status: no answer.
+const NEVER: u16 = 0;
+
 /// One answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
@@ -40,6 +43,11 @@ impl Reply {
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Self { status, headers, body: body.to_string() }
+    }
+
+    /// None, while the connection stays open.
+    pub(crate) fn never() -> Self {
+        Self { status: NEVER, headers: Vec::new(), body: String::new() }
     }
 
     /// A captured response, with its status and the headers that matter.
@@ -80,11 +88,16 @@ pub(crate) async fn listen(answer: Answer) -> SocketAddr {
                     query: query.into_owned().collect(),
                     headers: parts.headers,
                 });
-                let mut response = Response::builder().status(reply.status);
-                for (name, value) in reply.headers {
-                    response = response.header(name, value);
+                async move {
+                    if reply.status == NEVER {
+                        std::future::pending::<()>().await;
+                    }
+                    let mut response = Response::builder().status(reply.status);
+                    for (name, value) in reply.headers {
+                        response = response.header(name, value);
+                    }
+                    Ok::<_, Infallible>(response.body(Full::new(Bytes::from(reply.body))).unwrap())
                 }
-                async move { Ok::<_, Infallible>(response.body(Full::new(Bytes::from(reply.body))).unwrap()) }
             });
             let connection =
                 hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(tcp), service);

@@ -73,7 +73,7 @@ pub struct Peer {
     pub tls: bool,
 }
 
-/// Answers requests. A panic in it costs the connection (HTTP/2: the stream), nothing else.
+/// Answers requests. A panic in it is answered with 500, and costs a connection of HTTP/1, nothing else.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request. Dropped when the client goes away before the answer began, and when a drain ends.
     fn handle(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
@@ -103,7 +103,8 @@ pub struct Limits {
     /// others wait in the kernel's backlog, where clients see a slow connect and no refused one.
     pub connections: usize,
     /// Connections of one address at once, of IPv6 of one network of 64 bits; further ones are closed before anything is
-    /// read from them, so that one peer cannot take all there are. [`Admission`] exempts some.
+    /// read from them, so that one peer cannot take all there are. Nor can the network around it (of 24 bits, of IPv6 of
+    /// 48): it has half of `connections`, or as many as one address where that is more. [`Admission`] exempts some.
     pub connections_per_address: usize,
     /// HTTP/2: requests in progress at once on one connection; a client that obeys the protocol waits.
     pub streams: u32,

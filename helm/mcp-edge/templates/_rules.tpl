@@ -6,6 +6,12 @@
 proxy: 'namespace="{{ .Release.Namespace }}",job="{{ $proxy }}"'
 adapter: 'namespace="{{ .Release.Namespace }}",job="{{ $adapter }}"'
 both: 'namespace="{{ .Release.Namespace }}",job=~"{{ $proxy }}|{{ $adapter }}"'
+{{- /* What strangers can cause without a sign-in: callbacks of the browser that they made up, clients whose document cannot be read. */}}
+{{- $strangers := "cognito_error|cognito_code_missing|cognito_grant_refused|client_document_.+" }}
+{{- $of := printf "namespace=\"%s\",job=\"%s\"" .Release.Namespace $proxy }}
+{{- $served := printf "%s,route!~\"healthz|none|oauth_.+_metadata\",reason!~\"disabled|%s\"" $of $strangers }}
+failed: '{{ $served }},outcome="failed"'
+served: '{{ $served }},outcome=~"ok|failed"'
 {{- range $name, $value := .Values.prometheusRule.thresholds }}
 {{ $name }}: "{{ $value }}"
 {{- end }}

@@ -33,6 +33,10 @@ pub(super) fn why(who: &str, json: bool, source: &Source) -> ExitCode {
     let account = match runtime.block_on(told(who, config)) {
         Ok(account) => account,
         Err(cannot) => {
+            // A machine that asked for JSON gets some, whatever came of it.
+            if json {
+                print_line(serde_json::json!({ "error": cannot.to_string() }));
+            }
             super::fail(&cannot);
             return ExitCode::from(EXIT_UNAVAILABLE);
         }

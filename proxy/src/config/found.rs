@@ -57,6 +57,11 @@ impl Found {
 
     pub(super) fn url(&mut self, key: &str, value: &str) -> Option<Url> {
         match Url::parse(value) {
+            // `check` and the doctor print it.
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                self.say(key, "must be without user name and password");
+                None
+            }
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
             _ => {
                 self.say(key, "must be an absolute http or https URL");

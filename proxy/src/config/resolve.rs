@@ -16,6 +16,7 @@ use crate::{
     keys::KeyRing,
     limits::TrustedProxies,
     oauth::RedirectPattern,
+    store,
     terms::{Resource, Scopes},
 };
 
@@ -113,8 +114,7 @@ fn public_origin(text: &str, found: &mut Found) -> Option<(String, String)> {
         return None;
     }
     let url = found.url(KEY, text)?;
-    let bare =
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare {
         found.say(KEY, "must be an origin only: scheme, host and port, without a path");
         return None;
@@ -219,9 +219,9 @@ fn route(
 fn upstream_of(raw: &raw::Route, at: &str, found: &mut Found) -> Option<Url> {
     let key = format!("{at}.upstream");
     let url = found.url(&key, &raw.upstream)?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let plain = url.query().is_none() && url.fragment().is_none();
     if !plain {
-        found.say(&key, "must be without user information, query and fragment");
+        found.say(&key, "must be without query and fragment");
     }
     plain.then_some(url)
 }
@@ -345,6 +345,12 @@ fn valkey(raw: &raw::Valkey, found: &mut Found) -> Option<Valkey> {
         None if raw.host.is_empty() => return None,
         None => Secret::new(format!("redis://{}:{}", raw.host, raw.port)),
     };
+    if let Err(error) = store::valkey::readable(&url) {
+        found.say(
+            "valkey.url",
+            format!("{error}; in a password : / ? # @ % and [ ] are written as %3A and so on"),
+        );
+    }
     let ca_file = found.file("valkey.ca_file", &raw.ca_file);
     let has_tls = ["rediss", "valkeys"].iter().any(|scheme| url.expose().starts_with(scheme));
     if ca_file.is_some() && !has_tls {

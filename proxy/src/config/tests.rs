@@ -3,6 +3,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use service::config::{Layers, Problems};
 
 use super::*;
+use crate::keys::KeyRing;
 
 /// Resolves a file's text and an environment, as the binary does.
 fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {
@@ -129,6 +130,46 @@ fn the_names_of_the_python_mode_keep_working() {
 fn a_shared_store_needs_a_key_that_outlives_the_process() {
     let problems = load(GOOD, &[("PROXY_VALKEY__URL", "redis://valkey:6379")]).unwrap_err();
     assert!(problems.to_string().contains("vault.keys_file: is missing"), "{problems}");
+}
+
+#[test]
+fn what_is_printed_holds_no_password_in_a_url() {
+    for (key, name) in [
+        ("server.public_url", "PROXY_SERVER__PUBLIC_URL"),
+        ("cognito.jwks_uri", "PROXY_COGNITO__JWKS_URI"),
+        ("cognito.redirect_uri", "PROXY_COGNITO__REDIRECT_URI"),
+    ] {
+        for user in ["", "user"] {
+            let problems =
+                load(GOOD, &[(name, &format!("https://{user}:hunter2@mcp.example.com"))]).unwrap_err();
+            assert!(problems.to_string().contains(&format!("{key}: must be without user")), "{problems}");
+            assert!(!problems.to_string().contains("hunter2"), "{problems}");
+        }
+    }
+    let upstream = GOOD.replace("http://adapter:8211", "http://:hunter2@adapter:8211");
+    let problems = load(&upstream, &[]).unwrap_err();
+    assert_eq!(problems.to_string().trim(), "routes[0].upstream: must be without user name and password");
+}
+
+#[test]
+fn a_url_that_cannot_be_valkeys_is_found_before_anything_starts() {
+    let keys = KeyRing::generate_line();
+    let with = |url: &str| load(GOOD, &[("PROXY_VALKEY__URL", url), ("PROXY_VAULT__KEYS", keys.expose())]);
+    for url in [
+        "redis://edge:hunter2#b@valkey",
+        "redis://edge:hunter2/b@valkey",
+        "http://valkey:6379",
+        "valkey:6379",
+        "redis://valkey:6379/first",
+        "redis-sentinel://sentinel:26379",
+    ] {
+        let problems = with(url).unwrap_err();
+        assert_eq!(problems.iter().map(|problem| problem.key.as_str()).collect::<Vec<_>>(), ["valkey.url"]);
+        assert!(!problems.to_string().contains("hunter2"), "{problems}");
+    }
+    for url in ["rediss://edge:hunter2%23b@valkey:6380/1", "redis-cluster://node:6379?node=other:6379"] {
+        assert!(with(url).is_ok(), "{url}");
+    }
 }
 
 #[test]

@@ -3,15 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use service::Clock;
 
 use super::{Limiter, Rate, RetryAfter};
 use crate::store::{Store, names};
-
-/// How long the store is waited for. What is limited needs it anyway, and should not wait for it twice as long.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A limit on the rate of something, per key, of all replicas together.
 pub struct SharedLimiter {
@@ -44,23 +40,18 @@ impl SharedLimiter {
     /// [`RetryAfter`] when the key is over its limit; a refused use does not count.
     pub async fn check(&self, key: &str) -> Result<(), RetryAfter> {
         let Some(rate) = self.rate else { return Ok(()) };
-        // What is over the limit here is over it everywhere: a flood does not reach the store.
-        self.own.look(key)?;
+        // What is over the limit here is over it everywhere: a flood does not reach the store. Counted before the store is
+        // asked, so that whoever does not wait for its answer has used something up as well.
+        self.own.check(key)?;
         let name = names::rate(self.what, key);
-        let asked = self.store.allow(&name, rate.interval(), rate.tolerance());
-        let alone = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(None)) => false,
-            Ok(Ok(Some(wait))) => {
-                self.is_alone(false);
-                return Err(RetryAfter(wait));
+        let answer = self.store.allow(&name, rate.interval(), rate.tolerance()).await;
+        self.is_alone(answer.is_err());
+        match answer {
+            Ok(Some(wait)) => {
+                self.own.give_back(key);
+                Err(RetryAfter(wait))
             }
-            Ok(Err(_)) | Err(_) => true,
-        };
-        self.is_alone(alone);
-        match self.own.check(key) {
-            Err(over) if alone => Err(over),
-            // Otherwise the store has decided.
-            _ => Ok(()),
+            Ok(None) | Err(_) => Ok(()),
         }
     }
 

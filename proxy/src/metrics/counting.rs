@@ -3,26 +3,29 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
+use prometheus::{Histogram, HistogramTimer};
 
-use super::{CacheMetrics, Calls, Listener, Metrics, Outcome, Refreshed, VaultMetrics};
+use super::{CacheMetrics, Calls, Listener, Metrics, Outcome, Refreshed, UNANSWERED, VaultMetrics};
 use crate::{oauth::Endpoint, vault::EndReason};
 
 impl Metrics {
-    /// Counts one answered request; `route` is a configured path, or a name of ours.
-    pub fn answered(
+    /// Counts one request that has ended, with a status if there was an answer; `route` is a configured path, or a name of
+    /// ours.
+    pub fn ended(
         &self,
         route: &str,
         (outcome, reason): (Outcome, &'static str),
-        status: StatusCode,
+        status: Option<StatusCode>,
         took: Duration,
     ) {
         let routes = self.routes.load();
         let known = routes.get(route);
         match known {
             // By far the most, and so without a look for the labels.
-            Some(known) if outcome == Outcome::Ok && status == StatusCode::OK => known.ok.inc(),
+            Some(known) if outcome == Outcome::Ok && status == Some(StatusCode::OK) => known.ok.inc(),
             _ => {
-                let labels = [route, outcome.as_str(), status.as_str(), reason];
+                let status = status.as_ref().map_or(UNANSWERED, StatusCode::as_str);
+                let labels = [route, outcome.as_str(), status, reason];
                 self.requests.with_label_values(&labels).inc();
             }
         }
@@ -31,11 +34,11 @@ impl Metrics {
         }
     }
 
-    /// Notes how long an upstream took.
-    pub fn upstream_answered(&self, route: &str, took: Duration) {
-        if let Some(upstream) = self.routes.load().get(route).and_then(|route| route.upstream.as_ref()) {
-            upstream.observe(took.as_secs_f64());
-        }
+    /// An upstream is asked: notes how long that took when dropped, whatever came of it.
+    #[must_use]
+    pub fn upstream_asked(&self, route: &str) -> Option<HistogramTimer> {
+        let routes = self.routes.load();
+        routes.get(route).and_then(|route| route.upstream.as_ref()).map(Histogram::start_timer)
     }
 
     /// Counts one check of a bearer: `ok`, or why not.
@@ -59,6 +62,7 @@ impl Metrics {
                     (Outcome::Refused, StatusCode::TOO_MANY_REQUESTS) => "rate_limited",
                     (Outcome::Refused, _) => "refused",
                     (Outcome::Failed, _) => "failed",
+                    (Outcome::Left, _) => return,
                 };
                 self.registrations.with_label_values(&[outcome]).inc();
             }

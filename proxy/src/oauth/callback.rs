@@ -214,7 +214,8 @@ fn refused_by_cognito(error: &str) -> OAuthError {
             OAuthError::new(ErrorCode::AccessDenied, "cognito_denied", "the sign-in was refused or given up")
         }
         "temporarily_unavailable" => {
-            OAuthError::unavailable("cognito_unavailable", "cognito answered temporarily_unavailable")
+            // Not what is told when Cognito does not answer us: whoever has a browser can come with this.
+            OAuthError::unavailable("cognito_error", "cognito answered temporarily_unavailable")
         }
         _ => {
             let code: String = error.chars().filter(char::is_ascii_graphic).take(64).collect();

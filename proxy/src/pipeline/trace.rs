@@ -38,12 +38,13 @@ fn first<B>(request: &Request<B>, way: &'static str) -> Span {
     )
 }
 
-/// How the request was answered, at the end of its span.
-pub(crate) fn answered(span: &Span, method: &Method, route: &str, status: StatusCode, outcome: &str) {
+/// How the request was answered, if it was, at the end of its span.
+pub(crate) fn ended(span: &Span, method: &Method, route: &str, status: Option<StatusCode>, outcome: &str) {
     traces::name(span, format!("{} {route}", known(method)));
     span.record("http.route", route);
-    span.record("http.response.status_code", i64::from(status.as_u16()));
     span.record("edge.outcome", outcome);
+    let Some(status) = status else { return };
+    span.record("http.response.status_code", i64::from(status.as_u16()));
     // What the client did wrong is no error of a server's span (semantic conventions for HTTP).
     if status.is_server_error() {
         failed(span, outcome);

@@ -24,8 +24,10 @@ const OPERATIONS: [&str; 12] = [
     "subscribe",
     "ping",
 ];
-/// What callers see that gave up waiting, too.
+/// No answer in time.
 const TIMEOUT: &str = "timeout";
+/// Whoever asked left before the answer, as clients may as often as they like: that says nothing of the store.
+const GIVEN_UP: &str = "given_up";
 
 /// A store whose calls are counted.
 pub struct Counted<S> {
@@ -36,7 +38,7 @@ pub struct Counted<S> {
 impl<S: Store> Counted<S> {
     /// Counts every call of `store`.
     pub fn new(store: S, calls: Calls) -> Self {
-        calls.begin(&OPERATIONS, &["ok", "error", TIMEOUT]);
+        calls.begin(&OPERATIONS, &["ok", "error", TIMEOUT, GIVEN_UP]);
         Self { store, calls }
     }
 
@@ -46,7 +48,7 @@ impl<S: Store> Counted<S> {
         call: impl Future<Output = Result<T, StoreDown>>,
     ) -> Result<T, StoreDown> {
         let result = |down: &StoreDown| if down.is_timeout() { TIMEOUT } else { "error" };
-        self.calls.counted((operation, TIMEOUT), call, result).await
+        self.calls.counted((operation, GIVEN_UP), call, result).await
     }
 }
 

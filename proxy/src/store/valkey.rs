@@ -29,7 +29,7 @@ use tracing::Instrument;
 
 use self::script::Script;
 use self::walk::Progress;
-use super::{Store, StoreDown, Walk};
+use super::{RATE_PATIENCE, Store, StoreDown, Walk};
 
 mod address;
 mod script;
@@ -43,7 +43,7 @@ mod tests;
 #[cfg(test)]
 pub(super) mod topology;
 
-pub use self::address::InvalidSettings;
+pub use self::address::{InvalidSettings, readable};
 
 /// How many commands may wait for their answers; beyond it they fail at once.
 const MAX_WAITING: usize = 10_000;
@@ -317,7 +317,10 @@ impl Store for Valkey {
         tolerance: Duration,
     ) -> Result<Option<Duration>, StoreDown> {
         let arguments = vec![microseconds(interval).max(1).into(), microseconds(tolerance).into()];
-        let refused: i64 = self.run("allow", self.allow.run(&*self.client, self.key(key), arguments)).await?;
+        let asked = self.allow.run(&*self.client, self.key(key), arguments);
+        let late = |_| Err(Error::new(ErrorKind::Timeout, "no answer in time"));
+        let asked = async { tokio::time::timeout(RATE_PATIENCE, asked).await.unwrap_or_else(late) };
+        let refused: i64 = self.run("allow", asked).await?;
         Ok(u64::try_from(refused).ok().filter(|wait| *wait > 0).map(Duration::from_micros))
     }
 

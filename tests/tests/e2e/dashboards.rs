@@ -97,7 +97,7 @@ async fn watched(stack: &Stack, rules: &str) -> Prometheus {
 async fn trouble(stack: &mut Stack, prometheus: &mut Prometheus, session: &SignedIn) {
     let mut valkey = stack.valkey.take().unwrap();
     valkey.stop();
-    let failing = r#"sum(rate(proxy_valkey_calls_total{result!="ok"}[30s])) > 0"#;
+    let failing = r#"sum(rate(proxy_valkey_calls_total{result=~"error|timeout"}[30s])) > 0"#;
     strangers::until(prometheus, failing, async || _ = session.client.probe(&session.tokens.access).await)
         .await;
     valkey.start_again().await.unwrap();

@@ -242,6 +242,9 @@ async fn valkey_that_is_down_or_refuses_us_is_named() {
     assert!(said.contains("password") && !diagnosis.output.contains("a-wrong-password"), "{said}");
 
     patient.environment.insert("PROXY_VALKEY__URL".to_owned(), url);
+    stack.valkey.as_ref().unwrap().freeze(true).unwrap();
+    let said = patient.examine().await.assert_only("valkey", &["vault-keys"]);
+    assert!(said.contains("it hangs") && !said.contains("Check user"), "{said}");
     stack.valkey.as_mut().unwrap().stop();
     let said = patient.examine().await.assert_only("valkey", &["vault-keys"]);
     assert!(said.contains("no connection"), "{said}");

@@ -1,6 +1,7 @@
 //! Every figure moves when it should, and is there before it does.
 
 mod declared;
+mod left;
 mod sessions;
 
 use std::{collections::BTreeMap, io::Write, time::Duration};
@@ -155,6 +156,9 @@ async fn a_valkey_that_is_gone_is_an_error_and_one_that_is_silent_a_timeout() {
     session.try_refresh().await.unwrap().expect_status(503).unwrap();
     let silent = Scrape::of(&stack.proxies[0].program).await.unwrap();
     assert!(calls(&silent, "timeout") >= 1.0);
+    let rate = [("operation", "allow"), ("result", "timeout")];
+    assert!(silent.sum("proxy_valkey_calls_total", &rate) >= 1.0, "it is not waited for as long as others");
+    assert_eq!(calls(&silent, "given_up"), 0.0);
     stack.valkey.as_mut().unwrap().stop();
     session.try_refresh().await.unwrap().expect_status(503).unwrap();
     let gone = Scrape::of(&stack.proxies[0].program).await.unwrap();

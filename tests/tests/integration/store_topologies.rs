@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use stack::{
     client::{Answer, Era, SignedIn},
     ports::free_port,
-    process::{Process, our_binary},
+    process::{Log, Process, our_binary},
     proxy::{Proxy, fresh_key},
     scratch::Scratch,
     settings::Settings,
@@ -234,12 +234,13 @@ async fn a_proxy_without_the_key_is_503_with_a_loud_log_and_signs_nobody_out() {
     settings.set("server.listen", format!("127.0.0.1:{}", free_port().unwrap()));
     let mut environment = stack.environment();
     environment.insert("PROXY_VAULT__KEYS".to_owned(), fresh_key("other").unwrap());
-    let without = Proxy::start(settings, &environment).await.unwrap();
+    let mut without = Proxy::start(settings, &environment).await.unwrap();
     let elsewhere = session.client.through(&without.origin).unwrap();
 
     assert_unavailable(&elsewhere.probe(&session.tokens.access).await.unwrap());
-    let logged = without.program.log().text();
-    assert!(logged.contains("a stored session cannot be opened: was a key removed too early?"), "{logged}");
+    let loud = "a stored session cannot be opened: was a key removed too early?";
+    let logged = async |log: &Log| log.text().contains(loud).then_some(());
+    without.program.process().wait_for("the loud line", logged).await.unwrap();
     // A token of a session that is not there is only made up.
     let mut parts: Vec<String> = session.tokens.access.split('.').map(str::to_owned).collect();
     let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(&parts[1]).unwrap()).unwrap();

@@ -282,6 +282,9 @@ async fn where_it_cannot_be_told_it_says_why() {
     stack.valkey.as_mut().unwrap().stop();
     let down = run(&stack, &stack.environment(), &["alice"]).await;
     assert!(down.code == Some(69) && down.output.contains("valkey does not answer"), "{}", down.output);
+    let down = run(&stack, &stack.environment(), &["alice", "--json"]).await;
+    let said = down.output.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    assert!(down.code == Some(69) && said.is_some_and(|said| said["error"].is_string()), "{}", down.output);
     let mut environment = stack.environment();
     environment.remove("PROXY_VALKEY__URL");
     let alone = run(&stack, &environment, &["alice"]).await;

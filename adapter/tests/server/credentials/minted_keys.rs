@@ -274,6 +274,34 @@ async fn deleting_a_key_is_tried_twice() {
     assert_eq!([planes.counted("revoked"), planes.counted("not_revoked")], [1, 0]);
 }
 
+#[tokio::test]
+async fn a_key_that_a_hung_plane_does_not_delete_in_time_is_counted_as_left_behind() {
+    let planes = Planes::with(|settings| settings.timeout = Duration::from_secs(60)).await;
+    planes.ask_thing().await.unwrap();
+    planes.front.answer(TOKEN, Reply::never());
+    planes.client.close_keys().await;
+    assert_eq!(planes.revoked(), 1, "it was asked");
+    assert_eq!([planes.counted("revoked"), planes.counted("not_revoked")], [0, 1]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_still_being_made_at_the_end_is_counted_as_left_behind() {
+    let planes = Planes::with(|settings| settings.timeout = Duration::from_secs(60)).await;
+    planes.front.answer(TOKENS, Reply::never());
+    let alice = alice();
+    let asking = planes.client.ask::<Value>(&alice, Path::v1("thing/"));
+    let ending = async {
+        while planes.minted() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        planes.client.close_keys().await;
+    };
+    tokio::select! {
+        answer = asking => panic!("{answer:?}"),
+        () = ending => assert_eq!(planes.counted("not_revoked"), 1),
+    }
+}
+
 /// The whole adapter in front of such a Plane.
 async fn stack() -> (Stack, Plane) {
     let (front, direct) = (front(), direct());

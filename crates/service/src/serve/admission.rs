@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -38,17 +38,20 @@ struct Terms {
 #[derive(Default)]
 struct Places {
     taken: usize,
-    /// Of each address that has any and is not exempt.
-    by_address: HashMap<IpAddr, usize>,
+    /// Of each address, and of each network around one, that has any and is not exempt.
+    by_block: HashMap<Block, usize>,
     told: Option<Instant>,
 }
 
 /// The place of one connection, free again when dropped.
 pub(super) struct Place {
     inner: Arc<Inner>,
-    /// By which it is counted; none for those that are exempt.
-    address: Option<IpAddr>,
+    /// By which it is counted: its address and the network around; none for those that are exempt.
+    blocks: Option<[Block; 2]>,
 }
+
+/// Addresses that share the first so many bits.
+type Block = (IpAddr, u8);
 
 impl Admission {
     /// By `limits`, of which those for one address do not hold for who is `exempt`.
@@ -72,21 +75,24 @@ impl Admission {
     pub(super) fn take(&self, peer: IpAddr) -> Result<Place, Refused> {
         let terms = self.0.terms.load();
         let Limits { connections, connections_per_address, .. } = terms.limits;
-        let address = (!(terms.exempt)(peer.to_canonical())).then(|| counted(peer));
+        let blocks = (!(terms.exempt)(peer.to_canonical())).then(|| blocks(peer));
+        // Nobody has one address only: half is left to others.
+        let allowed = [connections_per_address, connections_per_address.max(connections / 2)];
         let mut places = self.0.places();
-        let own = address.and_then(|address| places.by_address.get(&address)).copied().unwrap_or_default();
-        if own >= connections_per_address {
-            places.tell(peer, connections_per_address);
-            return Err(Refused::Address);
+        for (block, allowed) in blocks.iter().flatten().zip(allowed) {
+            if places.of(block) >= allowed {
+                places.tell(peer, block.1, allowed);
+                return Err(Refused::Address);
+            }
         }
         if places.taken >= connections {
             return Err(Refused::Limit);
         }
         places.taken += 1;
-        if let Some(address) = address {
-            places.by_address.insert(address, own + 1);
+        for block in blocks.iter().flatten() {
+            *places.by_block.entry(*block).or_default() += 1;
         }
-        Ok(Place { inner: Arc::clone(&self.0), address })
+        Ok(Place { inner: Arc::clone(&self.0), blocks })
     }
 
     /// [`Admission::take`], once there is a place; `is_full` hears when that is not now.
@@ -101,7 +107,12 @@ impl Admission {
             freed.as_mut().enable();
             match self.take(peer) {
                 Err(Refused::Limit) => {}
-                answer => return answer,
+                Err(why) => {
+                    // The place it may have been woken for is still there, and nobody else was told.
+                    self.0.freed.notify_one();
+                    return Err(why);
+                }
+                Ok(place) => return Ok(place),
             }
             if let Some(is_full) = is_full.take() {
                 is_full();
@@ -110,11 +121,11 @@ impl Admission {
         }
     }
 
-    /// How many connections have a place, and of how many addresses.
+    /// How many connections have a place, and of how many addresses and networks.
     #[cfg(test)]
     pub(super) fn count(&self) -> (usize, usize) {
         let places = self.0.places();
-        (places.taken, places.by_address.len())
+        (places.taken, places.by_block.len())
     }
 }
 
@@ -138,10 +149,14 @@ impl Inner {
 }
 
 impl Places {
-    fn tell(&mut self, peer: IpAddr, limit: usize) {
+    fn of(&self, block: &Block) -> usize {
+        self.by_block.get(block).copied().unwrap_or_default()
+    }
+
+    fn tell(&mut self, peer: IpAddr, bits: u8, limit: usize) {
         if self.told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
-            tracing::warn!(client.addr = %peer, limit, "too many connections of one address: more are closed");
+            tracing::warn!(client.addr = %peer, bits, limit, "too many connections of one address or network: more are closed");
         }
     }
 }
@@ -150,12 +165,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut places = self.inner.places();
         places.taken = places.taken.saturating_sub(1);
-        if let Some(address) = self.address
-            && let Entry::Occupied(mut own) = places.by_address.entry(address)
-        {
-            match own.get().saturating_sub(1) {
-                0 => drop(own.remove()),
-                left => *own.get_mut() = left,
+        for block in self.blocks.iter().flatten() {
+            if let Entry::Occupied(mut own) = places.by_block.entry(*block) {
+                match own.get().saturating_sub(1) {
+                    0 => drop(own.remove()),
+                    left => *own.get_mut() = left,
+                }
             }
         }
         drop(places);
@@ -163,11 +178,15 @@ impl Drop for Place {
     }
 }
 
-/// What an address is counted by: of IPv6 the network of 64 bits, since a host takes any address in its own.
-fn counted(peer: IpAddr) -> IpAddr {
+/// What an address is counted by. Of IPv6 a host takes any address in its own 64 bits, and a home or a company is given all
+/// of 48; of IPv4 that much is 24.
+fn blocks(peer: IpAddr) -> [Block; 2] {
     match peer.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        v4 @ IpAddr::V4(_) => v4,
+        IpAddr::V4(ip) => [(ip.into(), 32), (Ipv4Addr::from_bits(ip.to_bits() & !0xff).into(), 24)],
+        IpAddr::V6(ip) => [64, 48].map(|bits| {
+            let rest = 128 - bits;
+            (Ipv6Addr::from_bits(ip.to_bits() >> rest << rest).into(), bits)
+        }),
     }
 }
 
@@ -189,10 +208,10 @@ mod tests {
         let held = [admission.take(ip("192.0.2.1")), admission.take(ip("::ffff:192.0.2.1"))];
         assert!(held.iter().all(Result::is_ok));
         assert_eq!(admission.take(ip("192.0.2.1")).err(), Some(Refused::Address));
-        let others = [admission.take(ip("192.0.2.2")), admission.take(ip("2001:db8::1"))];
+        let others = [admission.take(ip("198.51.100.1")), admission.take(ip("2001:db8::1"))];
         assert!(others.iter().all(Result::is_ok));
-        assert_eq!(admission.take(ip("192.0.2.3")).err(), Some(Refused::Limit));
-        assert_eq!(admission.count(), (4, 3));
+        assert_eq!(admission.take(ip("203.0.113.1")).err(), Some(Refused::Limit));
+        assert_eq!(admission.count(), (4, 6));
         drop((held, others));
         assert_eq!(admission.count(), (0, 0));
     }
@@ -203,6 +222,27 @@ mod tests {
         let _held = admission.take(ip("2001:db8:0:1::1")).unwrap();
         assert_eq!(admission.take(ip("2001:db8:0:1:ffff::2")).err(), Some(Refused::Address));
         assert!(admission.take(ip("2001:db8:0:2::1")).is_ok());
+    }
+
+    #[test]
+    fn a_network_has_half_of_the_places_and_leaves_the_others_to_others() {
+        let admission = Admission::from(limits(10, 1));
+        for (prefix, other) in [("192.0.2.", "198.51.100.1"), ("2001:db8:1:", "2001:db8:2::1")] {
+            let address = |number: u8| match prefix.contains(':') {
+                true => ip(&format!("{prefix}{number:x}::1")),
+                false => ip(&format!("{prefix}{number}")),
+            };
+            let held: Vec<_> = (0..5).map(|number| admission.take(address(number)).unwrap()).collect();
+            assert_eq!(admission.take(address(5)).err(), Some(Refused::Address), "{prefix}");
+            assert!(admission.take(ip(other)).is_ok());
+            drop(held);
+            assert!(admission.take(address(5)).is_ok());
+        }
+        assert_eq!(admission.count(), (0, 0));
+        let one_may_have_more = Admission::from(limits(4, 3));
+        let held: Vec<_> = (0..3).map(|_| one_may_have_more.take(ip("192.0.2.1")).unwrap()).collect();
+        assert_eq!(one_may_have_more.take(ip("192.0.2.2")).err(), Some(Refused::Address));
+        drop(held);
     }
 
     #[test]
@@ -228,13 +268,34 @@ mod tests {
                 tokio::spawn(async move { admission.wait(ip(text), || full.send(()).unwrap()).await.ok() });
             (waiting, is_full)
         };
-        let (one, one_waits) = wait("192.0.2.2");
-        let (two, two_waits) = wait("192.0.2.3");
+        let (one, one_waits) = wait("198.51.100.1");
+        let (two, two_waits) = wait("203.0.113.1");
         one_waits.await.unwrap();
         two_waits.await.unwrap();
         drop(held);
         admission.set(limits(2, 1), Arc::new(|_| false));
         assert!(one.await.unwrap().is_some() && two.await.unwrap().is_some());
         assert_eq!(admission.count(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn who_is_woken_for_a_place_that_is_not_for_its_address_wakes_the_next() {
+        let admission = Admission::from(limits(2, 1));
+        let held = [admission.take(ip("192.0.2.1")), admission.take(ip("198.51.100.1"))];
+        let wait = |text: &'static str| {
+            let admission = admission.clone();
+            async move { admission.wait(ip(text), || ()).await }
+        };
+        let mut waiting = [wait("192.0.3.1"), wait("192.0.3.1"), wait("203.0.113.1")].map(Box::pin);
+        for one in &mut waiting {
+            assert!(futures_util::poll!(one).is_pending());
+        }
+        drop(held);
+        let [first, second, third] = waiting;
+        let first = first.await;
+        assert!(first.is_ok());
+        assert_eq!(second.await.err(), Some(Refused::Address), "its address has one now");
+        let third = tokio::time::timeout(Duration::from_secs(10), third).await;
+        assert!(third.expect("there is a place").is_ok());
     }
 }

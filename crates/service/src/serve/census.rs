@@ -23,7 +23,7 @@ impl Census for () {}
 pub enum Refused {
     /// As many are served as [`Limits::connections`](super::Limits::connections) allows: it waits until one of them ends.
     Limit,
-    /// Its address has as many as one address may have: it is closed.
+    /// Its address, or the network around it, has as many as one may have: it is closed.
     Address,
 }
 

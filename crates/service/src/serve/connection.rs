@@ -1,15 +1,18 @@
 //! One connection: HTTP/1.1 or HTTP/2, with limits, closed when idle and on shutdown.
 
 use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::{Frame, SizeHint};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -72,8 +75,11 @@ impl<H: Handler> Connections<H> {
             let (shared, running) = (Arc::clone(&shared), Running::start(&requests, request.version()));
             async move {
                 let is_http1 = request.version() < Version::HTTP_2;
-                let mut response = shared.handler.handle(request, peer).await;
-                if is_http1 && shared.shutdown.is_triggered() {
+                // Here, since the streams of HTTP/2 are tasks that nobody asks how they ended.
+                let handled = AssertUnwindSafe(shared.handler.handle(request, peer)).catch_unwind().await;
+                let panicked = handled.is_err();
+                let mut response = handled.unwrap_or_else(|_| internal_error());
+                if is_http1 && (panicked || shared.shutdown.is_triggered()) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, running)))
@@ -107,6 +113,15 @@ impl<H: Handler> Connections<H> {
             tracing::debug!(client.addr = %peer.addr, %error, "connection ended");
         }
     }
+}
+
+/// What a request is told whose handler panicked.
+fn internal_error() -> Response<Body> {
+    // The panic's own message has gone to standard error through the panic hook.
+    tracing::error!("a request panicked");
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {

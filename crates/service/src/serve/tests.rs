@@ -241,10 +241,23 @@ async fn dropping_the_server_stops_it() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_its_connection_only() {
+async fn a_panic_is_answered_and_costs_nobody_else_anything() {
     let server = Server::start(Limits::default());
-    assert_eq!(rest(&mut server.ask("/panic").await).await, "");
+    let mut tcp = server.connect().await;
+    send(&mut tcp, "/panic", "").await;
+    let text = rest(&mut tcp).await;
+    assert!(text.starts_with("HTTP/1.1 500") && text.contains("connection: close\r\n"), "{text}");
     assert!(rest(&mut server.ask("/").await).await.ends_with("done"));
+
+    let io = TokioIo::new(server.connect().await);
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    for (path, status) in [("panic", 500), ("", 200)] {
+        let request = Request::get(format!("http://a/{path}")).body(Empty::<Bytes>::new()).unwrap();
+        assert_eq!(client.send_request(request).await.unwrap().status(), status, "on one connection");
+    }
+    drop(client);
     server.shutdown.trigger();
     assert_eq!(server.drained().await, Drained { cut: 0 });
 }

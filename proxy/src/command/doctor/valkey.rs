@@ -5,7 +5,10 @@ use std::{future::Future, time::Duration};
 use ::aws_lc_rs::rand;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use url::Url;
 
 use crate::{
@@ -22,6 +25,8 @@ const BRIEF: Duration = Duration::from_secs(10);
 const COUNT_FOR: Duration = Duration::from_secs(10);
 /// How long a plain connection may take.
 const CONNECT_FOR: Duration = Duration::from_secs(5);
+/// How long an answer to a plain question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// How often something is published until it is heard, and how long each time is waited for.
 const HEAR_ATTEMPTS: usize = 10;
@@ -93,6 +98,10 @@ async fn connect(
     match (store.ping().await, reached) {
         (Ok(()), _) => Ok((trial, store)),
         (Err(_), Err(said)) => Err(unreachable(trial, &said)),
+        (Err(_), Ok(())) if single && is_silent(place).await => Err(trial.fail(
+            "it takes connections, but never says anything: it hangs, or is stopped",
+            "Look at its process, its log and its disk; restart it, or fail over to a replica. User and password were not tried.",
+        )),
         (Err(error), Ok(())) => Err(trial.fail(
             format!("it takes connections, but not ours ({})", causes(&error)),
             "Check user and password in valkey.url, and TLS: rediss:// where it speaks TLS, redis:// where not, and valkey.ca_file for a private authority.",
@@ -108,6 +117,17 @@ async fn reached(place: &str) -> Result<(), String> {
         Ok(Err(error)) => Err(format!("no connection: {error}")),
         Err(_) => Err("no connection: nothing answers".to_owned()),
     }
+}
+
+/// Whether whatever listens there says nothing to a question that every Valkey answers: with a refusal if it wants a
+/// password, and by closing if it speaks TLS.
+async fn is_silent(place: &str) -> bool {
+    let (_, address) = place.split_once("://").unwrap_or(("", place));
+    let Ok(mut tcp) = TcpStream::connect(address).await else { return false };
+    if tcp.write_all(b"PING\r\n").await.is_err() {
+        return false;
+    }
+    tokio::time::timeout(ANSWER_WITHIN, tcp.read(&mut [0; 16])).await.is_err()
 }
 
 /// What of the proxy's doings is not allowed, and what was said.

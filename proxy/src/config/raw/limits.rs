@@ -18,8 +18,9 @@ pub struct Limits {
     pub body_timeout_seconds: u64,
     /// The most connections at once; more wait.
     pub connections: usize,
-    /// The most connections of one address at once, of IPv6 of one /64; more are closed. 0 is without limit, and it does not
-    /// hold for `server.trusted_proxies`.
+    /// The most connections of one address at once, of IPv6 of one /64; more are closed. The network around it (/24, of IPv6
+    /// /48) has half of `connections`, or as many as one address if that is more. 0 is without limit for both, and neither
+    /// holds for `server.trusted_proxies`.
     pub connections_per_address: usize,
     /// How often a session, or an API key, may ask each minute; 0 is without limit.
     pub requests_per_minute: u32,

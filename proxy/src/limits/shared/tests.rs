@@ -3,6 +3,7 @@ use crate::store::memory::Memory;
 use crate::store::valkey::Valkey;
 use crate::store::valkey::server::Server;
 use service::{ManualClock, SystemClock};
+use std::time::Duration;
 
 const BURST: u32 = 3;
 
@@ -92,4 +93,34 @@ async fn a_store_that_hangs_is_not_waited_for_long() {
     assert_eq!(limiter.check("a").await, Ok(()));
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     server.thaw();
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_the_store_has_used_the_limit_up_all_the_same() {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let server = Server::start();
+    let store: Arc<dyn Store> = Arc::new(server.connect().await);
+    let limiter = replica(&store, &clock);
+    server.freeze();
+    let mut asked = 0;
+    for _ in 0..10 {
+        let mut check = Box::pin(limiter.check("a"));
+        asked += u32::from(futures_util::poll!(&mut check).is_pending());
+    }
+    assert_eq!(asked, BURST);
+    server.thaw();
+}
+
+#[tokio::test]
+async fn what_the_store_refuses_is_not_counted_here_either() {
+    let manual = ManualClock::at(1_800_000_000);
+    let clock: Arc<dyn Clock> = Arc::new(manual.clone());
+    let store: Arc<dyn Store> = Arc::new(Memory::new(Arc::clone(&clock), 1000));
+    let (one, two) = (replica(&store, &clock), replica(&store, &clock));
+    assert_eq!(passed(&[&one], 3, "a").await, 3);
+    for _ in 0..10 {
+        assert_eq!(two.check("a").await, Err(RetryAfter(Duration::from_secs(60))));
+    }
+    manual.advance(Duration::from_secs(60));
+    assert_eq!(two.check("a").await, Ok(()));
 }

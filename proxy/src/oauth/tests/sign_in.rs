@@ -65,7 +65,7 @@ async fn cognitos_errors_reach_the_client_in_its_own_words() {
     let client = world.register().await;
     for (error, told, why) in [
         ("access_denied", "access_denied", "cognito_denied"),
-        ("temporarily_unavailable", "temporarily_unavailable", "cognito_unavailable"),
+        ("temporarily_unavailable", "temporarily_unavailable", "cognito_error"),
         ("invalid_request&error_description=IdP+timed+out", "server_error", "cognito_error"),
         ("%0d%0aSet-Cookie:x", "server_error", "cognito_error"),
     ] {

@@ -50,6 +50,17 @@ pub(super) fn of(url: &Secret, ca_file: Option<&Path>) -> Result<Config, Invalid
     Ok(config)
 }
 
+/// Whether the URL can be one of a Valkey server, as far as it tells without this machine's certificates.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn readable(url: &Secret) -> Result<(), InvalidSettings> {
+    match parse(url) {
+        Ok(_) | Err(InvalidSettings::Certificates) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 fn parse(url: &Secret) -> Result<Config, InvalidSettings> {
     let parsed = Url::parse(url.expose()).map_err(|_| InvalidSettings::Shape)?;
     let scheme = parsed.scheme();

@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, fs};
 use serde_json::Value;
 use stack::prometheus::Api;
 
-use super::root;
+use super::{ADAPTER, NAMESPACE, PROXY, root};
 
-/// What Grafana fills in; a rate's interval is long enough for the whole load.
+/// What Grafana fills in where nobody has chosen; a rate's interval is long enough for the whole load.
 const FILLED_IN: [(&str, &str); 4] =
-    [("$__rate_interval", "1m"), ("$namespace", ".+"), ("$proxy", ".+"), ("$adapter", ".+")];
+    [("$__rate_interval", "1m"), ("$namespace", NAMESPACE), ("$proxy", PROXY), ("$adapter", ADAPTER)];
 
 /// What no program of ours tells: Prometheus itself does.
 const OF_PROMETHEUS: [&str; 2] = ["ALERTS", "up"];
