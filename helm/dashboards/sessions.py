@@ -40,7 +40,7 @@ VALKEY = ("Valkey", [
 COGNITO = ("Cognito", [
     lines("Calls", [("sum by (operation, result) (increase(proxy_cognito_calls_total{<proxy>}[$__rate_interval]))",
                      "{{operation}}: {{result}}")], "refused: what a user or client showed is not good; misconfigured: our client is not."),
-    lines("Calls that fail", [('sum by (operation, result) (increase(proxy_cognito_calls_total{<proxy>,result!~"ok|refused"}'
+    lines("Calls that fail", [('sum by (operation, result) (increase(proxy_cognito_calls_total{<proxy>,result!~"ok|refused|given_up"}'
                                "[$__rate_interval])) > 0", "{{operation}}: {{result}}")], "For no fault of a user's."),
     lines("How long they take, 95 %", [("histogram_quantile(0.95, sum by (le, operation) (rate(proxy_cognito_call_duration_seconds_bucket"
                                         "{<proxy>}[$__rate_interval])))", "{{operation}}")], "By operation.", unit="s"),
