@@ -104,7 +104,9 @@ pub struct Server {
     pub admin_listen: SocketAddr,
     /// Serving threads; 0 is one a core.
     pub threads: usize,
-    /// How long running requests may go on after the shutdown signal.
+    /// How long after the signal to stop everything is still served, while we say that we are not ready.
+    pub shutdown_delay: Duration,
+    /// How long running requests may go on after that.
     pub drain: Duration,
     /// `Host` values served, beside loopback.
     pub allowed_hosts: AllowedHosts,

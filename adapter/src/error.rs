@@ -33,6 +33,9 @@ pub enum Refusal {
     /// The master switch is off.
     #[error("mcp is switched off")]
     Disabled,
+    /// `/healthz` of a process that is told to stop, so that it is sent nothing more.
+    #[error("about to stop")]
+    Stopping,
     /// The body is longer than `mcp.body_bytes`.
     #[error("body too large")]
     BodyTooLarge,
@@ -79,7 +82,7 @@ impl Refusal {
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::KeysUnavailable | Self::Disabled => StatusCode::SERVICE_UNAVAILABLE,
+            Self::KeysUnavailable | Self::Disabled | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -96,6 +99,7 @@ impl Refusal {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Disabled => "disabled",
+            Self::Stopping => "stopping",
             Self::BodyTooLarge => "body_too_large",
             Self::BodyIncomplete => "body_incomplete",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -126,6 +130,7 @@ impl Refusal {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::Disabled
+            | Self::Stopping
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
             | Self::NotAcceptable => i32::from(self.status().as_u16()),
@@ -144,6 +149,7 @@ impl Refusal {
             Self::NotFound => "There is nothing at this path.",
             Self::MethodNotAllowed => "Only POST is allowed here.",
             Self::Disabled => "MCP is switched off on this server by its operator.",
+            Self::Stopping => "This server is about to stop; another one takes over.",
             Self::BodyTooLarge => "The request body is too large.",
             Self::BodyIncomplete => "The request body did not arrive whole.",
             Self::UnsupportedMediaType => "Content-Type must be application/json.",

@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use service::Shutdown;
 use service::serve::{Body, Handler, Peer};
 use service::traces::Tracing;
 
@@ -49,6 +50,8 @@ pub struct Settings {
     pub metrics: Metrics,
     /// What is recorded.
     pub tracing: Tracing,
+    /// Triggered when we are told to stop, before the drain begins.
+    pub stopping: Shutdown,
 }
 
 /// The handler of one serving thread.
@@ -146,7 +149,7 @@ impl Front {
         story: &mut Story<'_>,
     ) -> Result<Response<Body>, Refusal> {
         if request.uri().path() == HEALTH {
-            return Ok(respond::healthy());
+            return respond::healthy(&self.settings.stopping);
         }
         // Once: a reload in the middle of a request changes nothing for it.
         let rules = self.live.now();

@@ -68,7 +68,7 @@ impl Listeners {
     }
 }
 
-/// Serves until `shutdown`, then lets running requests end. `reload` sees to it that what can change does.
+/// Serves until `stopping` (and `server.shutdown_delay_seconds` more), then lets running requests end. `reload` sees to it that what can change does.
 ///
 /// # Errors
 /// [`RunError`]; nothing a client or Plane does is one.
@@ -76,9 +76,11 @@ pub async fn run(
     config: Config,
     listeners: Listeners,
     clock: Arc<dyn Clock>,
-    shutdown: Shutdown,
+    stopping: Shutdown,
     reload: Option<Reload>,
 ) -> Result<Drained, RunError> {
+    // What serves goes on until this one; what says whether we are ready looks at the first.
+    let shutdown = stopping.delayed(config.server.shutdown_delay);
     let metrics = Metrics::new()?;
     let live = Arc::new(Live::new(Rules::of(&config)));
     metrics.mcp_enabled(config.mcp.enabled);
@@ -92,6 +94,7 @@ pub async fn run(
         verifier,
         metrics: metrics.clone(),
         tracing: Tracing::new(&config.traces),
+        stopping: stopping.clone(),
     });
 
     let memory = Arc::new(Memory::new(config.plane.requests_per_minute));
@@ -111,7 +114,7 @@ pub async fn run(
 
     let ready: Arc<dyn ReadyCheck> = Arc::new(KeysReady(keys.clone()));
     let admin_address = listeners.admin.local_addr().map_err(RunError::Serve)?;
-    let admin = Admin::new(metrics.registry(), vec![ready], shutdown.clone());
+    let admin = Admin::new(metrics.registry(), vec![ready], stopping);
     let admin = tokio::spawn(admin.serve(listeners.admin));
     let warming = tokio::spawn(warm(keys));
     let tending = {

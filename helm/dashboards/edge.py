@@ -48,7 +48,7 @@ TRAFFIC = ("Traffic", [
           "refused: by us, with 4xx; failed: 5xx; left: the client was gone before the answer; ok: all else, an upstream's 4xx too.", unit="reqps", stacked=True),
     lines("Why refused", [('sum by (reason) (rate(proxy_requests_total{<proxy>,outcome="refused"}[$__rate_interval]))', "{{reason}}")],
           "The same word as `reason` in the log. no_token: a client that signs in next.", unit="reqps"),
-    lines("Why failed", [('sum by (reason) (rate(proxy_requests_total{<proxy>,outcome="failed"}[$__rate_interval])) > 0', "{{reason}}")],
+    lines("Why failed", [('sum by (reason) (rate(proxy_requests_total{<proxy>,route!="healthz",outcome="failed"}[$__rate_interval])) > 0', "{{reason}}")],
           "The same word as `reason` in the log.", unit="reqps"),
     lines("In flight", [("sum by (listener) (proxy_requests_in_flight{<proxy>})", "{{listener}}")],
           "Requests whose answer has not begun."),

@@ -1,14 +1,13 @@
 //! The configuration: as written ([`raw`]) → resolved ([`Config`], which only valid values can be in). Every problem is
 //! found before anything is bound, and all are reported at once.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use service::{Secret, telemetry::LogFormat, traces};
 use url::Url;
 
 use crate::{
     keys::KeyRing,
-    limits::TrustedProxies,
     oauth::RedirectPattern,
     terms::{Resource, Scopes},
 };
@@ -20,6 +19,7 @@ mod found;
 mod limits;
 pub mod raw;
 mod resolve;
+mod server;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +28,7 @@ pub use client_documents::ClientDocuments;
 pub use forward_auth::ForwardAuth;
 pub use limits::Limits;
 pub use resolve::resolve;
+pub use server::Server;
 
 /// Everything the proxy needs to know before it starts.
 #[derive(Debug)]
@@ -60,27 +61,6 @@ pub struct Config {
     pub log: Log,
     /// What of requests is recorded, and where it goes.
     pub traces: traces::Settings,
-}
-
-/// Where we listen and what we are called.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// The origin clients use and the OAuth issuer: scheme, host, port; no trailing slash.
-    pub public_url: String,
-    /// The hosts (with port where it is not the scheme's own) a request may name, lower case.
-    pub hosts: Vec<String>,
-    /// Browser origins that may call MCP routes, beside our own.
-    pub origins: Vec<String>,
-    /// The proxies in front of us that say who asks.
-    pub trusted_proxies: TrustedProxies,
-    /// The public listener.
-    pub listen: SocketAddr,
-    /// The admin listener.
-    pub admin_listen: SocketAddr,
-    /// Threads that serve requests; 0 is one a core.
-    pub threads: usize,
-    /// How long a stop waits for running requests.
-    pub drain: Duration,
 }
 
 /// PEM files, read once already when this exists.

@@ -45,12 +45,14 @@ fn while_<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
     move |error| StartError { doing, source: error.into() }
 }
 
-/// Serves until the shutdown and drains. Nothing that Cognito, Valkey or an upstream does keeps it from starting: what
+/// Serves until the shutdown (and `server.shutdown_delay_seconds` more) and drains. Nothing that Cognito, Valkey or an upstream does keeps it from starting: what
 /// is not there yet is reported by `/readyz`.
 ///
 /// # Errors
 /// When an address cannot be bound, or a file that was readable a moment ago no longer is.
-pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<Drained, StartError> {
+pub async fn run(config: Config, reload: Reload, stopping: Shutdown) -> Result<Drained, StartError> {
+    // What serves goes on until this one; what says whether we are ready looks at the first.
+    let shutdown = stopping.delayed(config.server.shutdown_delay);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let listeners = Listeners::bind(&config.server, config.forward_auth.as_ref()).await?;
     let trust = UpstreamTrust::load(&config.upstream).map_err(while_("read upstream.ca_file"))?;
@@ -64,7 +66,7 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
         metrics.certificate_ends(certificates.ends());
     }
     let checks = ready::checks(&parts.store, &parts.keys, certificates.clone(), &clock);
-    let admin = Admin::new(metrics.registry().clone(), checks, shutdown.clone());
+    let admin = Admin::new(metrics.registry().clone(), checks, stopping.clone());
     tokio::spawn(admin.serve(listeners.admin));
     tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
     let doors = Arc::new(Doors::new(&parts.shared.rules.load(), metrics));
@@ -87,8 +89,11 @@ pub async fn run(config: Config, reload: Reload, shutdown: Shutdown) -> Result<D
     let (admission, may_ask) = (doors.public.clone(), doors.forward_auth.clone());
     let asked = answer_traefik(listeners.forward_auth, &shared, may_ask, shutdown.clone());
     let bound = listeners.public.counted_by(Arc::new(shared.metrics.public.connections.clone()));
-    let handler =
-        move || Pipeline { shared: Arc::clone(&shared), upstreams: Upstreams::new(&upstream, &trust) };
+    let handler = move || Pipeline {
+        shared: Arc::clone(&shared),
+        upstreams: Upstreams::new(&upstream, &trust),
+        stopping: stopping.clone(),
+    };
     let served = async {
         match certificates {
             Some(certificates) => {

@@ -61,6 +61,9 @@ pub enum Error {
     /// The master switch is off.
     #[error("mcp is switched off")]
     Disabled,
+    /// `/healthz` of a process that is told to stop, so that it is sent nothing more.
+    #[error("about to stop")]
+    Stopping,
     /// The store, Cognito, its keys or ours do not answer.
     #[error("{part} unavailable")]
     Unavailable {
@@ -102,7 +105,7 @@ impl Error {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow | Self::ClientGone => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Disabled | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Disabled | Self::Stopping | Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamFailed(_) | Self::IdentityRefused => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -129,6 +132,7 @@ impl Error {
             Self::BodyTooSlow => "body_too_slow",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Disabled => "disabled",
+            Self::Stopping => "stopping",
             Self::Unavailable { part, .. } => part,
             Self::UpstreamFailed(_) => "upstream_failed",
             Self::IdentityRefused => "identity_refused_upstream",
@@ -165,6 +169,7 @@ impl Error {
             Self::BodyTooSlow => "The request body did not arrive in time.",
             Self::UnsupportedMediaType => "Send the message as application/json.",
             Self::Disabled => "MCP is switched off on this server; ask its administrator.",
+            Self::Stopping => "This server is about to stop; another one takes over.",
             Self::Unavailable { .. } => {
                 "A service this server depends on does not answer; nothing was lost, try again shortly."
             }

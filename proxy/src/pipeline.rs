@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header, re
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use service::{
+    Shutdown,
     serve::{Body, Handler, Peer},
     traces::{self, Place, Tracing},
 };
@@ -81,6 +82,8 @@ pub struct Pipeline {
     pub shared: Arc<Shared>,
     /// This thread's pool.
     pub upstreams: Upstreams,
+    /// Triggered when we are told to stop, before the drain begins.
+    pub stopping: Shutdown,
 }
 
 impl Handler for Pipeline {
@@ -151,7 +154,7 @@ impl Pipeline {
         let parsed = parse::parse(parts, &rules.server.hosts)?;
         let target = story.target.insert(route::route(parsed.path(), &rules.oauth, &rules.routes)?);
         let route = match target {
-            Target::Health => return respond::healthy(&parsed.parts.method),
+            Target::Health => return respond::healthy(&parsed.parts.method, &self.stopping),
             Target::OAuth(endpoint) => {
                 let endpoint = *endpoint;
                 return oauth(endpoint, parsed, body, (arrival, rules), story).await;

@@ -39,7 +39,9 @@ pub(super) struct Server {
     pub admin_listen: String,
     /// Serving threads; 0 is one a core.
     pub threads: usize,
-    /// How long running requests may go on after the shutdown signal.
+    /// How long after the signal to stop everything is still served, while `/healthz` and `/readyz` are 503.
+    pub shutdown_delay_seconds: u64,
+    /// How long running requests may go on after that.
     pub drain_seconds: u64,
     /// `Host` values served beside loopback: `mcp.example.com` or `mcp.example.com:8443`.
     pub allowed_hosts: Vec<String>,
@@ -146,6 +148,7 @@ impl Default for Server {
             listen: "127.0.0.1:8211".into(),
             admin_listen: "127.0.0.1:9211".into(),
             threads: 0,
+            shutdown_delay_seconds: 0,
             drain_seconds: 20,
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),

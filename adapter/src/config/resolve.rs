@@ -53,6 +53,7 @@ fn server(raw: &raw::Server, problems: &mut Problems) -> Option<Server> {
     {
         problems.push("server.admin_listen", "must differ from server.listen");
     }
+    within(problems, "server.shutdown_delay_seconds", raw.shutdown_delay_seconds, 0, 600);
     within(problems, "server.drain_seconds", raw.drain_seconds, 0, 600);
     let hosts = AllowedHosts::parse(&raw.allowed_hosts);
     let origins = AllowedOrigins::parse(&raw.allowed_origins);
@@ -62,6 +63,7 @@ fn server(raw: &raw::Server, problems: &mut Problems) -> Option<Server> {
         listen: listen?,
         admin_listen: admin_listen?,
         threads: raw.threads,
+        shutdown_delay: Duration::from_secs(raw.shutdown_delay_seconds),
         drain: Duration::from_secs(raw.drain_seconds),
     })
 }

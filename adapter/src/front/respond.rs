@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use service::Shutdown;
 use service::serve::Body;
 
 use crate::error::Refusal;
@@ -15,9 +16,12 @@ use crate::error::Refusal;
 /// Seconds after which trying again is worth it, when the identity provider's keys cannot be had.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// `GET /healthz`.
-pub(super) fn healthy() -> Response<Body> {
-    json_response(StatusCode::OK, &json!({"status": "ok"}))
+/// `GET /healthz`: whether requests may be sent here.
+pub(super) fn healthy(stopping: &Shutdown) -> Result<Response<Body>, Refusal> {
+    if stopping.is_triggered() {
+        return Err(Refusal::Stopping);
+    }
+    Ok(json_response(StatusCode::OK, &json!({"status": "ok"})))
 }
 
 /// A refusal as HTTP, with a JSON-RPC error as body: clients of both protocol eras look for one.

@@ -1,6 +1,7 @@
 //! One signal to stop, seen by every part of the process.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -53,6 +54,26 @@ impl Shutdown {
         self.0.cancelled().await;
     }
 
+    /// One that triggers `delay` after this one: until then all is served, while whoever spreads requests over several
+    /// processes can see that this one is about to stop, and forget it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn delayed(&self, delay: Duration) -> Self {
+        if delay.is_zero() {
+            return self.clone();
+        }
+        let (first, later) = (self.clone(), Self::default());
+        let triggered = later.clone();
+        tokio::spawn(async move {
+            first.wait().await;
+            tracing::info!(seconds = delay.as_secs(), "still serving, but no longer ready");
+            tokio::time::sleep(delay).await;
+            triggered.trigger();
+        });
+        later
+    }
+
     /// One that this one triggers, but which does not trigger this one.
     pub fn child(&self) -> Self {
         Self(self.0.child_token())
@@ -77,5 +98,18 @@ mod tests {
         clone.wait().await;
         child.wait().await;
         assert!(first.is_triggered() && !second.is_triggered());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delayed_one_follows_when_its_time_has_passed_and_does_not_trigger_the_first() {
+        let first = Shutdown::manual();
+        let (second, apart) = (first.delayed(Duration::from_secs(3)), first.delayed(Duration::from_secs(1)));
+        apart.trigger();
+        assert!(!first.is_triggered());
+        let began = tokio::time::Instant::now();
+        first.trigger();
+        assert!(!second.is_triggered());
+        second.wait().await;
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
     }
 }

@@ -92,7 +92,9 @@ pub struct Server {
     pub admin_listen: String,
     /// Threads that serve requests; 0 is one a core.
     pub threads: usize,
-    /// How long a stop waits for running requests.
+    /// How long after the signal to stop everything is still served, while `/healthz` and `/readyz` are 503.
+    pub shutdown_delay_seconds: u64,
+    /// How long a stop waits for running requests after that.
     pub drain_seconds: u64,
     /// Hosts beside `public_url`'s that requests may name.
     pub additional_hosts: Vec<String>,
@@ -109,6 +111,7 @@ impl Default for Server {
             listen: "0.0.0.0:8443".into(),
             admin_listen: "127.0.0.1:9443".into(),
             threads: 0,
+            shutdown_delay_seconds: 0,
             drain_seconds: 30,
             additional_hosts: Vec::new(),
             allowed_origins: Vec::new(),

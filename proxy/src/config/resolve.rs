@@ -11,10 +11,10 @@ use super::{
     found::Found,
     limits,
     raw::{self, Raw},
+    server,
 };
 use crate::{
     keys::KeyRing,
-    limits::TrustedProxies,
     oauth::RedirectPattern,
     store,
     terms::{Resource, Scopes},
@@ -40,7 +40,7 @@ const OWN_PATHS: [&str; 10] = [
 /// With every problem found, those of loading (`problems`) first.
 pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
     let mut found = Found(problems);
-    let server = server(&raw.server, &mut found);
+    let server = server::resolve(&raw.server, &mut found);
     let tls = tls(&raw.tls, &mut found);
     let routes = routes(raw, server.as_ref(), &mut found);
     let upstream = upstream(&raw.upstream, &mut found);
@@ -73,67 +73,6 @@ pub fn resolve(raw: &Raw, problems: Problems) -> Result<Config, Problems> {
             })
         }
         _ => Err(found.0),
-    }
-}
-
-fn server(raw: &raw::Server, found: &mut Found) -> Option<Server> {
-    let origin = public_origin(&raw.public_url, found);
-    let listen = found.address("server.listen", &raw.listen);
-    let admin_listen = found.address("server.admin_listen", &raw.admin_listen);
-    if listen.is_some() && listen == admin_listen && listen.is_some_and(|address| address.port() != 0) {
-        found.say("server.admin_listen", "must differ from server.listen");
-    }
-    let drain = found.seconds("server.drain_seconds", raw.drain_seconds, 0, 3600);
-    let mut trusted_proxies = TrustedProxies::none();
-    for (index, text) in raw.trusted_proxies.iter().enumerate() {
-        found.check(&format!("server.trusted_proxies[{index}]"), trusted_proxies.add(text));
-    }
-    let (public_url, host) = origin?;
-    let mut hosts = vec![host];
-    hosts.extend(raw.additional_hosts.iter().map(|host| host.to_ascii_lowercase()));
-    let mut origins = vec![public_url.clone()];
-    origins
-        .extend(raw.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase()));
-    Some(Server {
-        public_url,
-        hosts,
-        origins,
-        trusted_proxies,
-        listen: listen?,
-        admin_listen: admin_listen?,
-        threads: raw.threads,
-        drain,
-    })
-}
-
-/// The origin as clients must write it, and its host with port where that is not the scheme's own.
-fn public_origin(text: &str, found: &mut Found) -> Option<(String, String)> {
-    const KEY: &str = "server.public_url";
-    if text.is_empty() {
-        found.say(KEY, "is missing: the https URL clients use, such as https://mcp.example.com");
-        return None;
-    }
-    let url = found.url(KEY, text)?;
-    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-    if !bare {
-        found.say(KEY, "must be an origin only: scheme, host and port, without a path");
-        return None;
-    }
-    if url.scheme() == "http" && !is_loopback(&url) {
-        found.say(KEY, "must be https: OAuth clients refuse anything else (RFC 8414)");
-        return None;
-    }
-    let host = url.host_str()?;
-    let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    Some((format!("{}://{authority}", url.scheme()), authority))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -4,6 +4,7 @@ use service::config::{Layers, Problems};
 
 use super::*;
 use crate::keys::KeyRing;
+use crate::limits::TrustedProxies;
 
 /// Resolves a file's text and an environment, as the binary does.
 fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, Problems> {

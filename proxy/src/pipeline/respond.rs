@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serde_json::json;
-use service::serve::Body;
+use service::{Shutdown, serve::Body};
 
 use super::{rewrite, route::Target};
 use crate::{
@@ -60,13 +60,17 @@ fn withhold(headers: &mut HeaderMap) {
     }
 }
 
-/// `/healthz`: the process runs and its public listener answers. Nothing about what is behind it.
+/// `/healthz`: the process runs, its public listener answers, and whoever spreads requests may send some here. Nothing about
+/// what is behind it.
 ///
 /// # Errors
-/// [`Error::MethodNotAllowed`] for anything but reading.
-pub fn healthy(method: &Method) -> Result<Response<Body>, Error> {
+/// [`Error::MethodNotAllowed`] for anything but reading; [`Error::Stopping`].
+pub fn healthy(method: &Method, stopping: &Shutdown) -> Result<Response<Body>, Error> {
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Error::MethodNotAllowed);
+    }
+    if stopping.is_triggered() {
+        return Err(Error::Stopping);
     }
     Ok(json_response(StatusCode::OK, &json!({"status": "ok"})))
 }
@@ -143,7 +147,7 @@ const fn code(error: &Error) -> &'static str {
     match error {
         Error::NoToken | Error::InvalidToken(_) | Error::SessionOver(_) => "invalid_token",
         Error::SeveralCredentials | Error::TokenInQuery | Error::Ambiguous(_) => "invalid_request",
-        Error::Unavailable { .. } => "temporarily_unavailable",
+        Error::Unavailable { .. } | Error::Stopping => "temporarily_unavailable",
         _ => error.reason(),
     }
 }

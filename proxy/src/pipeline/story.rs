@@ -147,7 +147,7 @@ impl Drop for Story<'_> {
 
 /// The causes of what is our fault, once, with the request's id. What is the client's fault is in the log line's reason.
 fn log_causes(error: &Error) {
-    if !error.status().is_server_error() {
+    if !error.status().is_server_error() || matches!(error, Error::Stopping) {
         return;
     }
     let mut causes = Vec::new();

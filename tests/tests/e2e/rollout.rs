@@ -28,7 +28,7 @@ use workload::{Workload, rendered};
 const RATE: u32 = 150;
 
 /// Requests a second below which the machine was not under load.
-const LEAST_RATE: u64 = 50;
+const LEAST_RATE: u64 = 30;
 
 /// Sessions the load is of.
 const SESSIONS: usize = 6;

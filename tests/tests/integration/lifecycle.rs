@@ -34,6 +34,44 @@ async fn a_stop_finishes_what_runs_and_takes_nothing_new() {
 }
 
 #[tokio::test]
+async fn a_stop_with_a_delay_says_so_first_and_serves_what_still_comes() {
+    let delay = "server.shutdown_delay_seconds";
+    let builder = Stack::builder().proxy_setting(delay, 2).adapter_setting(delay, 4);
+    let mut stack = builder.start().await.unwrap();
+    let session = stack.sign_in("alice").await.unwrap();
+    let told = Instant::now();
+    for program in [&stack.proxies[0].program, &stack.adapter.program] {
+        assert_eq!(program.admin("/readyz").await.unwrap().0, 200);
+        program.signal("TERM").unwrap();
+    }
+    // Whoever spreads requests finds out, on the admin port or on that of clients.
+    let adapter = format!("http://{}/healthz", stack.adapter.program.public());
+    for program in [&stack.proxies[0].program, &stack.adapter.program] {
+        while program.admin("/readyz").await.unwrap().0 != 503 {
+            assert!(told.elapsed() < Duration::from_secs(1), "is still ready");
+        }
+        assert_eq!(program.admin("/livez").await.unwrap().0, 200);
+    }
+    let health = session.client.load("/healthz").await.unwrap();
+    assert_eq!((health.status, health.json["reason"].as_str()), (503, Some("stopping")), "{}", health.text);
+    let health = reqwest::get(&adapter).await.unwrap();
+    assert_eq!(health.status(), 503);
+    // What comes nevertheless is served, over new connections too.
+    while told.elapsed() < Duration::from_millis(1500) {
+        let client = session.client.through(&stack.proxies[0].origin).unwrap();
+        let answer = client.probe(&session.tokens.access).await.unwrap().expect_status(200).unwrap();
+        assert_ne!(answer.header("connection"), "close");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let proxy = stack.proxies[0].program.process();
+    assert_eq!(proxy.wait_ended().await.unwrap().code(), Some(0));
+    assert!(told.elapsed() >= Duration::from_secs(2), "served for as long as it was to");
+    let adapter = stack.adapter.program.process();
+    assert_eq!(adapter.wait_ended().await.unwrap().code(), Some(0));
+    assert!(told.elapsed() >= Duration::from_secs(4), "served for as long as it was to");
+}
+
+#[tokio::test]
 async fn a_stop_waits_only_so_long() {
     let mut stack =
         Stack::builder().echo_routes().proxy_setting("server.drain_seconds", 1).start().await.unwrap();
