@@ -86,6 +86,8 @@ pub struct Metrics {
     in_flight: IntGauge,
     /// Connections of the MCP listener.
     pub connections: Connections,
+    /// How many there may be at once.
+    pub connections_limit: IntGauge,
     tool_calls: IntCounterVec,
     tool_seconds: HistogramVec,
     plane_requests: IntCounterVec,
@@ -147,6 +149,7 @@ impl Metrics {
             requests: of.counters("requests_total", "HTTP requests that ended, by outcome.", &["outcome"])?,
             in_flight: of.gauge("requests_in_flight", "Requests whose answer has not begun.")?,
             connections,
+            connections_limit: of.gauge("connections_limit", "How many connections are served at once.")?,
             tool_calls: of.counters("tool_calls_total", "Tool calls.", &["tool", "outcome"])?,
             tool_seconds: of.histograms("tool_call_duration_seconds", tool_seconds, &["tool"], SECONDS)?,
             plane_requests: of.counters("plane_requests_total", "Questions to Plane.", &["outcome"])?,

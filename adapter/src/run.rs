@@ -89,6 +89,7 @@ pub async fn run(
     let verifier =
         Verifier::new(keys.clone(), config.cognito.client_ids, clock.clone(), config.cognito.leeway);
     let limits = Limits { drain: config.server.drain, ..Limits::default() };
+    metrics.connections_limit.set(i64::try_from(limits.connections).unwrap_or(i64::MAX));
     let settings = Arc::new(Settings {
         path: config.mcp.path,
         verifier,

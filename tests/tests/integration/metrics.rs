@@ -200,6 +200,7 @@ async fn what_plane_is_asked_is_counted_and_what_it_is_spared() {
     assert!(then.sum("adapter_cache_requests_total", &[("cache", "answers"), ("result", "hit")]) >= 1.0);
     assert_eq!(then.sum("adapter_requests_in_flight", &[]), 0.0);
     assert!(then.sum("adapter_open_connections", &[]) >= 1.0, "of the proxy's pool");
+    assert_eq!(then.sum("adapter_connections_limit", &[]), 10_000.0);
     assert_eq!(
         then.sum("adapter_requests_total", &[("outcome", "ok")]),
         then.sum("adapter_token_checks_total", &[])

@@ -114,6 +114,7 @@ async fn what_alerts_look_at_is_0_from_the_start_and_times_are_those_of_now() {
         ("adapter_tool_calls_total", "outcome", &["plane.rate_limited"]),
         ("adapter_token_checks_total", "outcome", &["ok", "token_expired", "keys_unavailable"]),
         ("adapter_cache_requests_total", "cache", &["answers", "sessions", "keys"]),
+        ("adapter_connections_refused_total", "reason", &["limit"]),
         ("adapter_config_reloads_total", "outcome", &["taken", "refused"]),
     ] {
         for value in values {
