@@ -54,8 +54,9 @@ const FAILURES: [(&str, &str); 9] = [
 ];
 const REFUSED_TOKENS: [&str; 6] =
     ["ok", "token_expired", "token_issuer", "token_signature", "token_unknown_key", "wrong_resource"];
-const SIGN_INS: [&str; 10] = [
+const SIGN_INS: [&str; 11] = [
     "ok",
+    "left",
     "consent_asked",
     "cognito_code_missing",
     "cognito_denied",

@@ -46,20 +46,21 @@ impl Metrics {
         self.token_checks.with_label_values(&[kind, outcome]).inc();
     }
 
-    /// Counts what an OAuth endpoint answered, where it is a registration or the end of a sign-in.
-    pub fn oauth_answered(
+    /// Counts how a request to an OAuth endpoint ended, with a status if there was an answer, where it is a registration
+    /// or the end of a sign-in.
+    pub fn oauth_ended(
         &self,
         endpoint: Endpoint,
         (outcome, reason): (Outcome, &'static str),
-        status: StatusCode,
+        status: Option<StatusCode>,
     ) {
         match endpoint {
             Endpoint::Register => {
                 let outcome = match (outcome, status) {
-                    (Outcome::Ok, StatusCode::CREATED) => "created",
+                    (Outcome::Ok, Some(StatusCode::CREATED)) => "created",
                     // A preflight.
                     (Outcome::Ok, _) => return,
-                    (Outcome::Refused, StatusCode::TOO_MANY_REQUESTS) => "rate_limited",
+                    (Outcome::Refused, Some(StatusCode::TOO_MANY_REQUESTS)) => "rate_limited",
                     (Outcome::Refused, _) => "refused",
                     (Outcome::Failed, _) => "failed",
                     (Outcome::Left, _) => return,
@@ -67,9 +68,13 @@ impl Metrics {
                 self.registrations.with_label_values(&[outcome]).inc();
             }
             Endpoint::Callback => {
-                // The consent page is shown anew to a user who did not approve what another one had.
-                let asks_again = outcome == Outcome::Ok && status == StatusCode::OK;
-                self.sign_ins.with_label_values(&[if asks_again { "consent_asked" } else { reason }]).inc();
+                let outcome = match (outcome, status) {
+                    (Outcome::Left, _) => outcome.as_str(),
+                    // The consent page is shown anew to a user who did not approve what another one had.
+                    (Outcome::Ok, Some(StatusCode::OK)) => "consent_asked",
+                    _ => reason,
+                };
+                self.sign_ins.with_label_values(&[outcome]).inc();
             }
             _ => {}
         }

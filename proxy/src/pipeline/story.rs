@@ -114,12 +114,13 @@ impl<'a> Story<'a> {
     fn count(&self, (outcome, reason): (Outcome, &'static str), took: Duration) {
         let route = self.target.as_ref().map_or("none", Target::label);
         self.metrics.ended(route, (outcome, reason), self.status, took);
-        let Some(status) = self.status else { return };
-        let over_limit = status == StatusCode::TOO_MANY_REQUESTS && reason == "rate_limited";
+        let over_limit = self.status == Some(StatusCode::TOO_MANY_REQUESTS) && reason == "rate_limited";
         match self.target {
             Some(Target::OAuth(_)) if over_limit => self.metrics.rate_limited("address"),
             Some(Target::Upstream(_)) if over_limit => self.metrics.rate_limited("session"),
-            Some(Target::OAuth(endpoint)) => self.metrics.oauth_answered(endpoint, (outcome, reason), status),
+            Some(Target::OAuth(endpoint)) => {
+                self.metrics.oauth_ended(endpoint, (outcome, reason), self.status)
+            }
             _ => {}
         }
     }
@@ -168,6 +169,7 @@ mod tests {
     use service::traces::{Settings, Tracing};
 
     use super::*;
+    use crate::oauth::Endpoint;
 
     #[test]
     fn a_panic_is_told_as_a_failure_of_ours_and_what_is_just_dropped_as_left() {
@@ -183,6 +185,9 @@ mod tests {
         let place = trace::begin(&Tracing::new(&settings), &Request::new(()), "inline");
         let begin = || Story::begin(&metrics, &metrics.public, &place, Method::GET, Instant::now());
         drop(begin());
+        for endpoint in [Endpoint::Callback, Endpoint::Register] {
+            begin().target = Some(Target::OAuth(endpoint));
+        }
         let panics = || {
             let _story = begin();
             panic!("as the test asked for");
@@ -192,6 +197,13 @@ mod tests {
         for (outcome, reason) in [("left", "client_left"), ("failed", "panicked")] {
             let line = format!(r#"{{outcome="{outcome}",reason="{reason}",route="none",status="none"}} 1"#);
             assert!(told.contains(&line), "{line}");
+        }
+        assert!(told.contains(r#"proxy_sign_ins_total{outcome="left"} 1"#), "{told}");
+        for other in ["created", "refused", "rate_limited", "failed"] {
+            assert!(
+                told.contains(&format!(r#"proxy_registrations_total{{outcome="{other}"}} 0"#)),
+                "{other}"
+            );
         }
         assert!(told.contains(r#"proxy_requests_in_flight{listener="public"} 0"#));
     }

@@ -82,7 +82,7 @@ async fn what_alerts_look_at_is_0_from_the_start_and_times_are_those_of_now() {
         ("proxy_refreshes_total", "outcome", &["refreshed", "adopted", "refused", "unavailable"][..]),
         ("proxy_sessions_ended_total", "reason", &["signed_out", "grant_refused", "no_refresh_token"]),
         ("proxy_registrations_total", "outcome", &["created", "refused", "rate_limited", "failed"]),
-        ("proxy_sign_ins_total", "outcome", &["ok", "cognito_unavailable", "cognito_misconfigured"]),
+        ("proxy_sign_ins_total", "outcome", &["ok", "left", "cognito_unavailable", "cognito_misconfigured"]),
         ("proxy_rate_limited_total", "limit", &["session", "address", "registrations", "sign_ins"]),
         ("proxy_connections_refused_total", "reason", &["limit", "address"]),
         ("proxy_config_reloads_total", "outcome", &["taken", "refused"]),

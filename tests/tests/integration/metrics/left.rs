@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use serde_json::json;
 use stack::{
     client::Era,
+    cognito::{self, Faults},
     plane::Fault,
     scrape::Scrape,
     stack::{Stack, Store},
@@ -116,6 +117,30 @@ async fn who_leaves_while_valkey_is_asked_says_nothing_of_it_and_asks_no_oftener
         calls("given_up")
     );
     valkey.freeze(false).unwrap();
+}
+
+#[tokio::test]
+async fn a_browser_that_leaves_while_its_code_is_redeemed_is_no_failed_sign_in() {
+    let stack = Stack::start().await.unwrap();
+    let program = &stack.proxies[0].program;
+    let (sign_ins, left) = ("proxy_sign_ins_total", [LEFT]);
+    assert_eq!(Scrape::of(program).await.unwrap().find(sign_ins, &left), Some(0.0), "there from the start");
+    stack.cognito.set_faults(Faults { token: Some(cognito::Fault::Hang), ..Faults::default() });
+    let (client, browser, person) =
+        (stack.client("/mcp").unwrap(), stack.browser().unwrap(), stack.person("alice"));
+    tokio::select! {
+        answer = client.sign_in(&browser, &person) => panic!("{answer:?}"),
+        () = async { while stack.cognito.code_exchanges() == 0 { tokio::task::yield_now().await } } => {}
+    }
+    drop(browser);
+    wait_until(program, sign_ins, &left, |now| now == 1.0).await;
+    let scrape = Scrape::of(program).await.unwrap();
+    assert_eq!(scrape.sum(sign_ins, &[]), 1.0, "counted once");
+    let callback = ("route", "oauth_callback");
+    assert_eq!(scrape.sum("proxy_requests_total", &[&[callback][..], &UNANSWERED].concat()), 1.0);
+    assert_eq!(scrape.sum("proxy_requests_total", &[callback, ("outcome", "failed")]), 0.0);
+    let given_up = [("operation", "token"), ("result", "given_up")];
+    assert_eq!(scrape.sum("proxy_cognito_calls_total", &given_up), 1.0);
 }
 
 #[tokio::test]
