@@ -60,6 +60,9 @@ pub enum Refusal {
     /// `MCP-Protocol-Version` names a version this server does not speak.
     #[error("unsupported protocol version")]
     UnsupportedVersion,
+    /// A tool panicked: a defect. What it said has gone to standard error through the panic hook.
+    #[error("a request panicked")]
+    Panicked,
     /// Something failed inside; the log has the rest.
     #[error("internal error: {0}")]
     Internal(&'static str),
@@ -83,7 +86,7 @@ impl Refusal {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::KeysUnavailable | Self::Disabled | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Panicked | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
@@ -108,6 +111,7 @@ impl Refusal {
             Self::InvalidRequest(_) => "invalid_request",
             Self::DuplicateHeader => "duplicate_header",
             Self::UnsupportedVersion => "unsupported_version",
+            Self::Panicked => "panicked",
             Self::Internal(_) => "internal",
         }
     }
@@ -120,7 +124,7 @@ impl Refusal {
             Self::InvalidRequest(_) | Self::BodyIncomplete => -32600,
             Self::DuplicateHeader => -32020,
             Self::UnsupportedVersion => -32022,
-            Self::Internal(_) => -32603,
+            Self::Panicked | Self::Internal(_) => -32603,
             Self::MissingCredential
             | Self::InvalidToken(_)
             | Self::AmbiguousCredential(_)
@@ -158,7 +162,7 @@ impl Refusal {
             Self::InvalidRequest(what) => what,
             Self::DuplicateHeader => "An Mcp-* header was sent more than once.",
             Self::UnsupportedVersion => "This MCP-Protocol-Version is not supported.",
-            Self::Internal(_) => "Something failed inside the server.",
+            Self::Panicked | Self::Internal(_) => "Something failed inside the server.",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod origin;
 mod respond;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -89,7 +90,7 @@ impl Handler for Front {
                 let (response, outcome) = match self.answer(request, &id, &mut story).await {
                     Ok(response) => (response, "ok"),
                     Err(refusal) => {
-                        if let Refusal::Internal(_) = refusal {
+                        if let Refusal::Internal(_) | Refusal::Panicked = refusal {
                             tracing::error!(error = &refusal as &dyn std::error::Error);
                         }
                         (respond::refusal(&refusal, story.envelope.id.as_ref()), refusal.reason())
@@ -196,6 +197,7 @@ impl Front {
         session: Session,
         most: usize,
     ) -> Result<Response<Body>, Refusal> {
+        let panicked = session.panicked();
         let service = StreamableHttpService::new(
             move || Ok(session.clone()),
             self.sessions.clone(),
@@ -213,7 +215,11 @@ impl Front {
         request.headers_mut().insert(CONTENT_TYPE, JSON);
         // rmcp insists on both types; the answer is JSON in any case.
         request.headers_mut().insert(ACCEPT, BOTH_TYPES);
-        respond::scrubbed(service.handle(request).await)
+        let response = service.handle(request).await;
+        if panicked.load(Ordering::Acquire) {
+            return Err(Refusal::Panicked);
+        }
+        respond::scrubbed(response)
     }
 }
 

@@ -20,7 +20,10 @@ const USED: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 1.0];
 
 /// The outcome of what nobody waited for any more.
 const LEFT: &str = "left";
-const REQUESTS: [&str; 6] = ["ok", LEFT, "invalid_token", "keys_unavailable", "disabled", "internal"];
+/// Of what a panic went through.
+const PANICKED: &str = "panicked";
+const REQUESTS: [&str; 7] =
+    ["ok", LEFT, "invalid_token", "keys_unavailable", "disabled", "internal", PANICKED];
 const TOOL_CALLS: [&str; 7] = [
     "ok",
     LEFT,
@@ -312,7 +315,7 @@ impl Drop for InFlight<'_> {
 /// The outcome of what is dropped before its end: nobody waited for it any more (a stop that cut it off looks the same), or
 /// a panic is on its way through it.
 pub fn unfinished() -> &'static str {
-    if std::thread::panicking() { "panicked" } else { LEFT }
+    if std::thread::panicking() { PANICKED } else { LEFT }
 }
 
 /// Begins the counters with these labels at 0.

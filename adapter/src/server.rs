@@ -1,8 +1,11 @@
 //! The MCP server: lists and calls the tools of one static table, for one proven caller.
 
 use std::borrow::Cow;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use futures_util::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
     CompleteRequestParams, CompleteResult, ContentBlock, Implementation, ListPromptsRequestMethod,
@@ -59,6 +62,7 @@ pub struct Session {
     policy: Arc<Policy>,
     caller: Arc<Caller>,
     spans: Spans,
+    panicked: Arc<AtomicBool>,
 }
 
 impl Toolbox {
@@ -71,7 +75,12 @@ impl Toolbox {
 impl Session {
     /// A session that can do only what `caller` may, within `policy`, inside the request's `spans`.
     pub fn new(toolbox: Arc<Toolbox>, policy: Arc<Policy>, caller: Arc<Caller>, spans: Spans) -> Self {
-        Self { toolbox, policy, caller, spans }
+        Self { toolbox, policy, caller, spans, panicked: Arc::default() }
+    }
+
+    /// Set once a tool of this session, or of a clone of it, has panicked: whatever is answered then is void.
+    pub fn panicked(&self) -> Arc<AtomicBool> {
+        self.panicked.clone()
     }
 
     /// Whether a tool is there for this caller.
@@ -170,9 +179,13 @@ impl ServerHandler for Session {
         let Some(entry) = TOOLS.iter().find(allowed) else {
             return Err(ErrorData::invalid_params("there is no tool of this name", None));
         };
+        // The library calls this in a task of its own, and waits for ever for the answer of one that panicked.
+        let run = AssertUnwindSafe(self.spans.enclose(self.run(entry, request))).catch_unwind();
         tokio::select! {
-            // The library calls this in a task of its own.
-            result = self.spans.enclose(self.run(entry, request)) => Ok(result.into()),
+            result = run => Ok(result.unwrap_or_else(|_| {
+                self.panicked.store(true, Ordering::Release);
+                CallToolResult::error(Vec::new())
+            }).into()),
             // The client is gone; so is its request to Plane.
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was cancelled", None)),
         }

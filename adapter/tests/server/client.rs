@@ -7,7 +7,7 @@ use adapter::config::Config;
 use adapter::{Listeners, run};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
-use service::{ManualClock, Shutdown};
+use service::{Clock, ManualClock, Shutdown};
 
 use crate::canned::Plane;
 use crate::pool::{CLIENT, NOW, Pool};
@@ -48,6 +48,21 @@ impl Stack {
     }
 
     async fn with_pool(cognito: &str, more: &str, plane: Plane) -> Self {
+        let clock = ManualClock::at(NOW);
+        Self::of((cognito, more), plane, clock.clone(), Arc::new(clock)).await
+    }
+
+    /// The usual one, which looks at `shown` for the time that `clock` has.
+    pub(crate) async fn by_clock(plane: Plane, clock: ManualClock, shown: Arc<dyn Clock>) -> Self {
+        Self::of(("", ""), plane, clock, shown).await
+    }
+
+    async fn of(
+        (cognito, more): (&str, &str),
+        plane: Plane,
+        clock: ManualClock,
+        shown: Arc<dyn Clock>,
+    ) -> Self {
         let pool = Pool::start().await;
         let base = plane.start().await;
         let issuer = &pool.issuer;
@@ -59,8 +74,8 @@ impl Stack {
         let listeners = Listeners::bind(&config.server).await.unwrap();
         let address = format!("http://{}", listeners.public.local_addr());
         let admin = format!("http://{}", listeners.admin.local_addr().unwrap());
-        let (clock, shutdown) = (ManualClock::at(NOW), Shutdown::manual());
-        tokio::spawn(run(config, listeners, Arc::new(clock.clone()), shutdown.clone(), None));
+        let shutdown = Shutdown::manual();
+        tokio::spawn(run(config, listeners, shown, shutdown.clone(), None));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { pool, plane, clock, address, admin, shutdown, http }
     }

@@ -13,6 +13,7 @@ mod client;
 mod contract;
 mod credentials;
 mod failures;
+mod panics;
 mod planning;
 mod policy;
 mod pool;

@@ -109,7 +109,7 @@ async fn what_alerts_look_at_is_0_from_the_start_and_times_are_those_of_now() {
         ("adapter_plane_keys_total", "event", &["minted", "refused", "revoked", "not_revoked"]),
         ("adapter_plane_requests_total", "outcome", &["ok", "left", "unreachable", "timed_out"]),
         ("adapter_plane_requests_total", "outcome", &["unavailable", "rate_limited"]),
-        ("adapter_requests_total", "outcome", &["ok", "left", "internal"]),
+        ("adapter_requests_total", "outcome", &["ok", "left", "internal", "panicked"]),
         ("adapter_tool_calls_total", "outcome", &["ok", "left", "plane.unavailable"]),
         ("adapter_tool_calls_total", "outcome", &["plane.rate_limited"]),
         ("adapter_token_checks_total", "outcome", &["ok", "token_expired", "keys_unavailable"]),
