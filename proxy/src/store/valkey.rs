@@ -133,6 +133,13 @@ impl Valkey {
         format!("{}{key}", self.prefix)
     }
 
+    /// Why the next attempt to connect fails; nothing, if none fails within `patience`.
+    pub(crate) async fn next_failure(&self, patience: Duration) -> Option<StoreDown> {
+        let mut failures = self.client.error_rx();
+        let failure = tokio::time::timeout(patience, failures.recv()).await.ok()?;
+        failure.ok().map(|(error, _)| StoreDown { operation: "connect", source: error.into() })
+    }
+
     /// Runs one operation, and turns every failure into the one that callers know.
     async fn run<T>(
         &self,

@@ -24,7 +24,7 @@ pub struct Sentinels {
     /// Its replica at first.
     pub replica: Valkey,
     port: u16,
-    _sentinel: Process,
+    sentinel: Process,
     _folder: Scratch,
 }
 
@@ -54,13 +54,21 @@ impl Sentinels {
             Process::start("sentinel", find_server()?.as_os_str(), arguments, &BTreeMap::new())?;
         let known = async |log: &crate::process::Log| log.text().contains("+slave").then_some(());
         sentinel.wait_for("aware of the replica", known).await?;
-        Ok(Self { primary, replica, port, _sentinel: sentinel, _folder: folder })
+        Ok(Self { primary, replica, port, sentinel, _folder: folder })
     }
 
     /// The URL for `valkey.url`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("valkey-sentinel://127.0.0.1:{}?sentinelServiceName={SERVICE}", self.port)
+    }
+
+    /// Stops the sentinel itself from answering, or lets it go on.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn freeze(&self, frozen: bool) -> Outcome {
+        self.sentinel.signal(if frozen { "STOP" } else { "CONT" })
     }
 
     /// Waits until the replica has all that the primary has.

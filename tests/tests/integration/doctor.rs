@@ -15,6 +15,8 @@ use stack::{
     stack::{Stack, Store},
 };
 
+mod hangs;
+
 /// What a doctor is given.
 struct Patient {
     settings: Settings,

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use ::aws_lc_rs::rand;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{StreamExt, future::join_all, stream::BoxStream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -27,10 +27,17 @@ const COUNT_FOR: Duration = Duration::from_secs(10);
 const CONNECT_FOR: Duration = Duration::from_secs(5);
 /// How long an answer to a plain question may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How long the proxy's own client may take to fail: a pause, a connection, and a sign-in that nobody answers.
+const FAIL_WITHIN: Duration = Duration::from_secs(15);
 
 /// How often something is published until it is heard, and how long each time is waited for.
 const HEAR_ATTEMPTS: usize = 10;
 const HEAR_WITHIN: Duration = Duration::from_millis(200);
+
+/// What is said of a server that does not answer, or that there is no way to.
+const AWAY: [&str; 4] = ["timed out", "onnection refused", "nreachable", "o route to host"];
+/// What helps against a silence.
+const WAKE_UP: &str = "Look at its process, its log and its disk; restart it, or fail over to a replica. User and password were not tried.";
 
 /// The rights that are needed.
 const RIGHTS: &str = "The ACL user needs its keys and channels (~PREFIX* &PREFIX*) and +get +set +del +getdel +pexpire +eval +evalsha +time +publish +subscribe +ping +hello +select +info +client; see docs/valkey.md.";
@@ -51,9 +58,10 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
         };
         return vec![alone, keys];
     };
-    let (place, single) = place(settings);
-    let trial = Trial::new("valkey", format!("connected to {place}, wrote, read and deleted a record"));
-    let (trial, store) = match connect(trial, settings, &place, single).await {
+    let named = Named::by(settings);
+    let trial =
+        Trial::new("valkey", format!("connected to {}, wrote, read and deleted a record", named.shown));
+    let (trial, store) = match connect(trial, settings, &named).await {
         Ok(connected) => connected,
         Err(finding) => return vec![finding, keys.skip("no records can be counted, see valkey")],
     };
@@ -67,63 +75,106 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     vec![valkey, count(keys, &store, config).await]
 }
 
-/// Scheme, host and port, without user and password; and whether that is all there is.
-fn place(settings: &config::Valkey) -> (String, bool) {
-    let Ok(url) = Url::parse(settings.url.expose()) else { return ("valkey.url".to_owned(), false) };
-    let usual = if url.scheme().ends_with("-sentinel") { 26379 } else { 6379 };
-    let port = url.port().unwrap_or(usual);
-    let single = !url.scheme().contains('-');
-    (format!("{}://{}:{port}", url.scheme(), url.host_str().unwrap_or_default()), single)
+/// What `valkey.url` names.
+struct Named {
+    /// Scheme, host and port, without user and password.
+    shown: String,
+    /// Host and port of the server, or of each sentinel or node that is named; there may be others.
+    places: Vec<String>,
+    /// Whether that is all there is.
+    single: bool,
 }
 
-async fn connect(
-    trial: Trial,
-    settings: &config::Valkey,
-    place: &str,
-    single: bool,
-) -> Result<(Trial, Valkey), Finding> {
-    let reached = reached(place).await;
+impl Named {
+    fn by(settings: &config::Valkey) -> Self {
+        let Ok(url) = Url::parse(settings.url.expose()) else {
+            return Self { shown: "valkey.url".to_owned(), places: Vec::new(), single: false };
+        };
+        let usual = if url.scheme().ends_with("-sentinel") { 26379 } else { 6379 };
+        let first = format!("{}:{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(usual));
+        let shown = format!("{}://{first}", url.scheme());
+        let others =
+            url.query_pairs().filter(|(name, _)| name == "node").map(|(_, place)| place.into_owned());
+        let places = std::iter::once(first).chain(others).collect();
+        Self { shown, places, single: !url.scheme().contains('-') }
+    }
+
+    /// Whether anything listens there: at one of several.
+    async fn reached(&self) -> Result<(), String> {
+        let tried = join_all(self.places.iter().map(|place| reached(place))).await;
+        let mut refused = tried.iter().filter_map(|tried| tried.as_ref().err());
+        if refused.clone().count() < tried.len() {
+            return Ok(());
+        }
+        Err(refused.next().cloned().unwrap_or_else(|| "no connection: no host".to_owned()))
+    }
+
+    /// Whether nothing that listens there says anything.
+    async fn is_silent(&self) -> bool {
+        join_all(self.places.iter().map(|place| is_silent(place))).await.iter().all(|silent| *silent)
+    }
+}
+
+async fn connect(trial: Trial, settings: &config::Valkey, named: &Named) -> Result<(Trial, Valkey), Finding> {
+    let reached = named.reached().await;
     let unreachable = |trial: Trial, said: &str| {
         trial
             .fail(said, "Check that it runs, the host and port in valkey.url, and the rules for connections.")
     };
     // Of several nodes another may do.
-    if single && let Err(said) = &reached {
+    if named.single
+        && let Err(said) = &reached
+    {
         return Err(unreachable(trial, said));
     }
     let store = match edge::open_valkey(settings).await {
         Ok(store) => store,
         Err(error) => return Err(trial.fail(causes(&error), "Check valkey.url and valkey.ca_file.")),
     };
-    match (store.ping().await, reached) {
-        (Ok(()), _) => Ok((trial, store)),
-        (Err(_), Err(said)) => Err(unreachable(trial, &said)),
-        (Err(_), Ok(())) if single && is_silent(place).await => Err(trial.fail(
-            "it takes connections, but never says anything: it hangs, or is stopped",
-            "Look at its process, its log and its disk; restart it, or fail over to a replica. User and password were not tried.",
-        )),
-        (Err(error), Ok(())) => Err(trial.fail(
-            format!("it takes connections, but not ours ({})", causes(&error)),
-            "Check user and password in valkey.url, and TLS: rediss:// where it speaks TLS, redis:// where not, and valkey.ca_file for a private authority.",
-        )),
+    if store.ping().await.is_ok() {
+        return Ok((trial, store));
     }
+    Err(match reached {
+        Err(said) => unreachable(trial, &said),
+        Ok(()) if named.is_silent().await => {
+            trial.fail("it takes connections, but never says anything: it hangs, or is stopped", WAKE_UP)
+        }
+        Ok(()) => unwelcome(trial, &store, named).await,
+    })
 }
 
-/// Whether anything listens there.
+/// Something answers, and we are not connected nevertheless: what the proxy's own client says of it.
+async fn unwelcome(trial: Trial, store: &Valkey, named: &Named) -> Finding {
+    let failure = store.next_failure(FAIL_WITHIN).await;
+    let said = failure.map_or_else(|| "timed out".to_owned(), |failure| failure.source.to_string());
+    // By its words: of what sentinels lead to, the client tells every failure as one of the same kind.
+    if !named.single && AWAY.iter().any(|words| said.contains(words)) {
+        return trial.fail(
+            format!("it answers, but not the primary that the sentinels name, or a node of the cluster: that one hangs, or cannot be reached from here ({said})"),
+            WAKE_UP,
+        );
+    }
+    trial.fail(
+        format!("it takes connections, but not ours ({said})"),
+        "Check user and password in valkey.url, sentinelUsername and sentinelPassword where sentinels want any, and TLS: rediss:// where it speaks TLS, redis:// where not, and valkey.ca_file for a private authority.",
+    )
+}
+
+/// Whether anything listens at a host and port.
 async fn reached(place: &str) -> Result<(), String> {
-    let (_, address) = place.split_once("://").unwrap_or(("", place));
-    match tokio::time::timeout(CONNECT_FOR, TcpStream::connect(address)).await {
+    match tokio::time::timeout(CONNECT_FOR, TcpStream::connect(place)).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(format!("no connection: {error}")),
         Err(_) => Err("no connection: nothing answers".to_owned()),
     }
 }
 
-/// Whether whatever listens there says nothing to a question that every Valkey answers: with a refusal if it wants a
-/// password, and by closing if it speaks TLS.
+/// Whether nobody there says anything to a question that every Valkey answers: with a refusal if it wants a password, and
+/// by closing if it speaks TLS.
 async fn is_silent(place: &str) -> bool {
-    let (_, address) = place.split_once("://").unwrap_or(("", place));
-    let Ok(mut tcp) = TcpStream::connect(address).await else { return false };
+    // Who is not there says nothing either.
+    let connected = tokio::time::timeout(CONNECT_FOR, TcpStream::connect(place)).await;
+    let Ok(Ok(mut tcp)) = connected else { return true };
     if tcp.write_all(b"PING\r\n").await.is_err() {
         return false;
     }
