@@ -134,6 +134,14 @@ impl Valkey {
         Ok(answer.lines().next().unwrap_or_default().to_owned())
     }
 
+    /// Sends one inline command and returns all of the answer.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub fn report(&self, command: &str) -> Outcome<String> {
+        self.exchange(command)
+    }
+
     /// Every key and the raw bytes stored there (as lossy text): what somebody who reads the database sees.
     ///
     /// # Errors
