@@ -1,5 +1,7 @@
 //! The pages in Chromium: with the keyboard alone, to every kind of redirect, and in nobody's frame.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use stack::{
     browser::{Callback, query_value},
@@ -64,16 +66,23 @@ async fn ask(stack: &Stack, redirect_uri: &str) -> (McpClient, Discovery, String
     (client, found, id, authorization)
 }
 
-/// Presses Allow on the consent page, without a mouse.
-async fn allow(chromium: &mut Chromium) {
+/// Goes to the first control of a page that has none in focus yet.
+async fn enter(chromium: &mut Chromium) {
     chromium.wait_until("document.readyState === 'complete'").await.unwrap();
     // A key that is pressed while the page is being shown can be lost: then nothing has the focus yet.
-    for _ in 0..5 {
+    let began = Instant::now();
+    loop {
         chromium.press(&[Key::Tab]).await.unwrap();
         if chromium.run("document.activeElement !== document.body").await.unwrap() == true {
             break;
         }
+        assert!(began.elapsed() < PATIENCE, "nothing on the page takes the focus");
     }
+}
+
+/// Presses Allow on the consent page, without a mouse.
+async fn allow(chromium: &mut Chromium) {
+    enter(chromium).await;
     assert_eq!(chromium.run("document.activeElement.textContent").await.unwrap(), "Cancel");
     chromium.press(&[Key::Tab]).await.unwrap();
     assert_eq!(chromium.run("document.activeElement.textContent").await.unwrap(), "Allow and sign in");
@@ -83,7 +92,9 @@ async fn allow(chromium: &mut Chromium) {
 /// Signs alice in at the double's page.
 async fn sign_in(chromium: &mut Chromium) {
     chromium.wait_until("document.querySelector('input[name=password]')").await.unwrap();
-    let keys = [Key::Tab, Key::Text("alice"), Key::Tab, Key::Text(CognitoDouble::PASSWORD), Key::Enter];
+    enter(chromium).await;
+    assert_eq!(chromium.run("document.activeElement.name").await.unwrap(), "username");
+    let keys = [Key::Text("alice"), Key::Tab, Key::Text(CognitoDouble::PASSWORD), Key::Enter];
     chromium.press(&keys).await.unwrap();
 }
 
@@ -146,11 +157,11 @@ async fn the_policy_of_the_page_does_not_stop_a_redirect_to_a_scheme_of_the_clie
     chromium.console().await.unwrap();
     allow(&mut chromium).await;
     let (mut seen, mut attempt) = (Vec::new(), None);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while attempt.is_none() && began.elapsed() < PATIENCE {
         seen.extend(chromium.events().await.unwrap());
         attempt = seen.iter().find_map(|(_, event)| wanted(event, uri));
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let console = chromium.console().await.unwrap();
     let events: Vec<_> = seen.iter().map(|(method, event)| format!("{method} {event}")).collect();
