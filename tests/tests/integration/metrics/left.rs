@@ -7,6 +7,8 @@ use stack::{
     client::Era,
     cognito::{self, Faults},
     plane::Fault,
+    process::Log,
+    program::Program,
     scrape::Scrape,
     stack::{Stack, Store},
     wire::http2::{END, HEADERS, RESET, WHOLE, block, frame, greet},
@@ -18,11 +20,18 @@ use crate::tls::{self, Wanted};
 const LEFT: (&str, &str) = ("outcome", "left");
 const UNANSWERED: [(&str, &str); 3] = [LEFT, ("status", "none"), ("reason", "client_left")];
 
+/// The first line of a program's log with all of these words, once it is there: what it tells of is counted before.
+async fn wait_line(program: &mut Program, words: &[&str]) -> String {
+    let told =
+        async |log: &Log| log.lines().into_iter().find(|line| words.iter().all(|&word| line.contains(word)));
+    program.process().wait_for(&format!("a line with {words:?}"), told).await.unwrap()
+}
+
 #[tokio::test]
 async fn who_leaves_a_slow_upstream_is_counted_timed_and_logged() {
-    let stack = Stack::builder().echo_routes().start().await.unwrap();
+    let mut stack = Stack::builder().echo_routes().start().await.unwrap();
     let session = stack.sign_in_at("/echo", "alice").await.unwrap();
-    let program = &stack.proxies[0].program;
+    let program = &mut stack.proxies[0].program;
     let before = Scrape::of(program).await.unwrap();
     let echo = ("route", "/echo");
     let left = [&[echo][..], &UNANSWERED].concat();
@@ -33,13 +42,12 @@ async fn who_leaves_a_slow_upstream_is_counted_timed_and_logged() {
     stack.echo.wait_seen(1).await.unwrap();
     asking.abort();
     wait_until(program, "proxy_requests_total", &left, |now| now == 1.0).await;
+    let line = wait_line(program, &["client_left"]).await;
     let scrape = Scrape::of(program).await.unwrap();
     let durations = scrape.sum("proxy_request_duration_seconds_count", &[echo]);
     assert_eq!(durations, scrape.sum("proxy_requests_total", &[echo]));
     assert_eq!(scrape.sum("proxy_upstream_duration_seconds_count", &[echo]), 1.0);
     assert_eq!(scrape.sum("proxy_requests_in_flight", &[]), 0.0);
-    let lines = program.log().lines();
-    let line = lines.iter().find(|line| line.contains("client_left")).expect("a line in the log");
     for told in ["request.id", "client.ip", "/echo", "latency_us", "alice"] {
         assert!(line.contains(told), "{told}: {line}");
     }
@@ -60,10 +68,10 @@ async fn an_upstream_that_fails_is_timed_like_one_that_answers() {
 
 #[tokio::test]
 async fn a_call_left_while_plane_hangs_is_counted_at_every_step() {
-    let stack = Stack::start().await.unwrap();
+    let mut stack = Stack::start().await.unwrap();
     let session = stack.sign_in("alice").await.unwrap();
     session.tool(Era::Modern, "get_me", &json!({})).await.unwrap();
-    let adapter = &stack.adapter.program;
+    let adapter = &mut stack.adapter.program;
     let asked = stack.plane.requests().len();
     stack.plane.fault_next(Fault::Hang);
     let nothing = json!({});
@@ -75,13 +83,12 @@ async fn a_call_left_while_plane_hangs_is_counted_at_every_step() {
     wait_until(adapter, "adapter_requests_total", &[LEFT], |now| now == 1.0).await;
     wait_until(adapter, "adapter_tool_calls_total", &[tool, LEFT], |now| now == 1.0).await;
     wait_until(adapter, "adapter_plane_requests_total", &[LEFT], |now| now == 1.0).await;
+    wait_line(adapter, &["left", "request.id"]).await;
     let scrape = Scrape::of(adapter).await.unwrap();
     assert_eq!(scrape.sum("adapter_tool_call_duration_seconds_count", &[tool]), 2.0);
     let questions = scrape.sum("adapter_plane_requests_total", &[]);
     assert_eq!(scrape.sum("adapter_plane_request_duration_seconds_count", &[]), questions);
     assert_eq!(scrape.sum("adapter_requests_in_flight", &[]), 0.0);
-    let mut lines = adapter.log().lines().into_iter();
-    assert!(lines.any(|line| line.contains("left") && line.contains("request.id")));
     let proxy = &stack.proxies[0].program;
     let left = [&[("route", "/mcp")][..], &UNANSWERED].concat();
     wait_until(proxy, "proxy_requests_total", &left, |now| now == 1.0).await;
