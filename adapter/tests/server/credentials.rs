@@ -174,12 +174,19 @@ async fn a_short_wait_is_waited_out() {
     busy.headers.retain(|(name, _)| name != "retry-after");
     let busy = busy.with_header("retry-after", "1");
     stack.plane.answers("/api/users/me/", vec![busy, Reply::captured("app_users_me")]);
-    let clock = stack.clock.clone();
-    tokio::spawn(async move {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        clock.advance(std::time::Duration::from_secs(2));
+    // The clock goes on while the wait goes on, whenever the refusal is heard.
+    let (clock, plane) = (stack.clock.clone(), stack.plane.clone());
+    let time = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            if plane.seen().len() == 1 {
+                clock.advance(std::time::Duration::from_secs(1));
+            }
+        }
     });
     assert_eq!(stack.answer("get_me", json!({})).await["display_name"], "alice");
+    assert_eq!(stack.plane.seen().len(), 2, "asked again");
+    time.abort();
 }
 
 #[tokio::test]
