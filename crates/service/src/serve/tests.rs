@@ -196,7 +196,8 @@ async fn drain_lets_a_running_request_finish_and_takes_no_new_one() {
 
 #[tokio::test]
 async fn what_is_on_its_way_when_the_drain_begins_is_answered_and_the_connection_closed_after_it() {
-    let server = Server::start_with(Limits::default(), 2, Plain);
+    let limits = Limits { linger: Duration::from_secs(5), ..Limits::default() };
+    let server = Server::start_with(limits, 2, Plain);
     let mut idle = server.connect().await;
     send(&mut idle, "/", "").await;
     answer(&mut idle).await;
@@ -357,7 +358,9 @@ impl Acceptor for Greeting {
 
 #[tokio::test]
 async fn a_failed_or_endless_handshake_is_closed_and_holds_up_nobody() {
-    let server = Server::start_with(Limits { handshake: SHORT, ..Limits::default() }, 1, Greeting);
+    // Time enough for who is polite on a slow machine, and still less than `rest` waits for.
+    let limits = Limits { handshake: Duration::from_secs(2), ..Limits::default() };
+    let server = Server::start_with(limits, 1, Greeting);
     let mut silent = server.connect().await;
     let mut impolite = server.connect().await;
     impolite.write_all(b"x").await.unwrap();
