@@ -94,13 +94,18 @@ pub async fn exchange(
                 Ok(0) => break,
                 Ok(read) => all.extend(buffer.iter().take(read)),
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
-                Err(_) if !all.is_empty() || started.elapsed() > patience => break,
+                Err(_) if answered(&all) || started.elapsed() > patience => break,
                 Err(_) => {}
             }
         }
         String::from_utf8_lossy(&all).into_owned()
     });
     answer.await.map_err(io::Error::other)
+}
+
+/// Whether an answer has begun that is not one of 1xx.
+fn answered(bytes: &[u8]) -> bool {
+    !statuses(&String::from_utf8_lossy(bytes)).is_empty()
 }
 
 /// The statuses of the HTTP/1 answers in `text`, in order, those of 1xx left out.

@@ -49,13 +49,13 @@ async fn run(target: Target<'_>) {
     let (mut report, mut wrong) = (Vec::new(), Vec::new());
     for (what, request, expected) in [headers::rows(), credentials::rows(), framing::rows()].concat() {
         let before = target.seen().len();
-        let statuses = target.send(request(&target)).await;
+        let statuses = target.send(request(&target), expected).await;
         wrong.extend(target.judge(what, &statuses, expected, before));
         report.push(json!({"row": what, "way": target.way(), "status": statuses}));
     }
     for (what, request, expected) in http2::rows() {
         let (what, before) = (format!("HTTP/2: {what}"), target.seen().len());
-        let statuses = [target.send_http2(&request(&target)).await];
+        let statuses = [target.send_http2(&request(&target), expected).await];
         wrong.extend(target.judge(&what, &statuses, expected, before));
         report.push(json!({"row": what, "way": target.way(), "status": statuses}));
     }

@@ -1,13 +1,13 @@
 //! A hostile client on a raw connection: it is refused or cut, and nobody else notices.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use stack::{client::SignedIn, settings::route, stack::Stack};
+use stack::{client::SignedIn, process::PATIENCE, settings::route, stack::Stack};
 use toml::Value as Toml;
 
 use crate::tls::{self, Connection, Wanted};
@@ -16,6 +16,9 @@ mod http2;
 
 /// Between two parts of what is sent on a connection: longer than an answer takes.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// After the answers that are due: nothing more comes.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A signed-in client of `/echo`, and what every raw request of it begins with after its request line.
 struct Attacker {
@@ -38,16 +41,17 @@ impl Attacker {
         format!("{}Authorization: Bearer {}\r\n", self.host(), self.session.tokens.access)
     }
 
-    /// Sends `parts` one after the other and reads until the other side closes or says nothing more.
-    async fn talk(&self, parts: Vec<String>) -> Talk {
+    /// Sends `parts` one after the other and reads until the other side closes, or has given so many answers and says nothing
+    /// more.
+    async fn talk(&self, parts: Vec<String>, answers: usize) -> Talk {
         let connection = tls::connect(&self.stack, Wanted::default()).await.unwrap();
-        connection.sock.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        tokio::task::spawn_blocking(move || Talk::over(connection, &parts)).await.unwrap()
+        connection.sock.set_read_timeout(Some(SILENCE)).unwrap();
+        tokio::task::spawn_blocking(move || Talk::over(connection, &parts, answers)).await.unwrap()
     }
 
     /// One connection for each request, all at once; what came of them, in order.
     async fn talk_each(&self, requests: impl IntoIterator<Item = String>) -> Vec<Talk> {
-        join_all(requests.into_iter().map(|request| self.talk(vec![request]))).await
+        join_all(requests.into_iter().map(|request| self.talk(vec![request], 1))).await
     }
 }
 
@@ -59,7 +63,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn over(mut connection: Connection, parts: &[String]) -> Self {
+    fn over(mut connection: Connection, parts: &[String], answers: usize) -> Self {
         for (number, part) in parts.iter().enumerate() {
             if number > 0 {
                 std::thread::sleep(PAUSE);
@@ -69,15 +73,18 @@ impl Talk {
                 break;
             }
         }
-        let (mut all, mut buffer) = (Vec::new(), [0; 16 * 1024]);
-        let closed = loop {
+        let (began, mut buffer) = (Instant::now(), [0; 16 * 1024]);
+        let mut talk = Self { answers: String::new(), closed: false };
+        while !talk.closed {
             match connection.read(&mut buffer) {
-                Ok(0) => break true,
-                Ok(read) => all.extend(&buffer[..read]),
-                Err(error) => break error.kind() != std::io::ErrorKind::WouldBlock,
+                Ok(0) => talk.closed = true,
+                Ok(read) => talk.answers.push_str(&String::from_utf8_lossy(&buffer[..read])),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => talk.closed = true,
+                Err(_) if talk.statuses().len() >= answers || began.elapsed() > PATIENCE => break,
+                Err(_) => {}
             }
-        };
-        Self { answers: String::from_utf8_lossy(&all).into_owned(), closed }
+        }
+        talk
     }
 
     fn statuses(&self) -> Vec<u16> {
@@ -134,7 +141,7 @@ async fn a_connection_that_ends_early_says_so_and_one_that_does_not_stays_usable
         ),
     ];
     let talks = cases.map(|(what, request, body)| {
-        let talk = attacker.talk(vec![request, body, next.clone()]);
+        let talk = attacker.talk(vec![request, body, next.clone()], 2);
         async move { (what, talk.await) }
     });
     for (what, talk) in join_all(talks).await {
@@ -154,7 +161,7 @@ async fn pipelined_requests_are_answered_in_order_and_each_for_itself() {
         format!("GET /echo/3 HTTP/1.1\r\n{host}\r\n"),
         format!("GET /echo/4 HTTP/1.1\r\n{head}\r\n"),
     ];
-    let talk = attacker.talk(vec![requests.concat()]).await;
+    let talk = attacker.talk(vec![requests.concat()], 4).await;
     assert_eq!(talk.statuses(), [200, 401, 401, 200], "{talk:?}");
     let seen: Vec<_> = attacker.stack.echo.seen().into_iter().map(|seen| seen.target).collect();
     assert_eq!(seen, ["/echo/1", "/echo/4"]);
@@ -191,7 +198,7 @@ async fn no_framing_trick_makes_two_requests_of_one() {
         assert_eq!(talk.statuses(), [*expected], "{what}: {talk:?}");
     }
     let old = format!("POST /echo HTTP/1.0\r\n{head}Transfer-Encoding: chunked\r\n\r\n{chunks}");
-    assert_eq!(attacker.talk(vec![old]).await.status(), 400);
+    assert_eq!(attacker.talk(vec![old], 1).await.status(), 400);
     for seen in attacker.stack.echo.seen() {
         assert!(seen.target == "/echo" && seen.body_bytes == 3, "{seen:?}");
     }
@@ -263,7 +270,7 @@ async fn what_an_upstream_folds_into_an_identity_or_an_upgrade_does_not_pass() {
          Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\nX-Kept: yes\r\n\r\n",
         attacker.head()
     );
-    assert_eq!(attacker.talk(vec![request]).await.status(), 200);
+    assert_eq!(attacker.talk(vec![request], 1).await.status(), 200);
     let seen = attacker.stack.echo.last().unwrap();
     let ours = ["authorization", "host", "traceparent", "x-kept", "x-request-id"];
     for (name, value) in &seen.headers {
