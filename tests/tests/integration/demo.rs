@@ -1,6 +1,6 @@
 //! `make demo` does what it says.
 
-use std::{collections::BTreeMap, ffi::OsStr};
+use std::{collections::BTreeMap, ffi::OsStr, time::Duration};
 
 use stack::{
     ports::free_port,
@@ -14,7 +14,7 @@ async fn the_demo_shows_the_same_user_everywhere() {
     let passed_on = ["PROXY_BIN", "ADAPTER_BIN"].map(|name| Some((name.to_owned(), environment(name)?)));
     let variables: BTreeMap<String, String> = passed_on.into_iter().flatten().collect();
     let mut demo = Process::start("demo", program, ["--once", "--port", &port], &variables).unwrap();
-    let status = demo.wait_ended().await.unwrap();
+    let status = demo.wait_ended_within(Duration::from_secs(150)).await.unwrap();
     let output = demo.log().text();
     assert_eq!(status.code(), Some(0), "{output}");
     let words = output.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -110,7 +110,7 @@ async fn a_hung_valkey_is_503_within_the_command_timeout() {
     valkey.freeze(true).unwrap();
     let asked = Instant::now();
     assert_unavailable(&session.client.probe(&session.tokens.access).await.unwrap());
-    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
     let program = &mut stack.proxy().unwrap().program;
     assert_eq!(program.wait_check("valkey", false).await.unwrap(), 200, "clients shall hear our 503");
     valkey.freeze(false).unwrap();
