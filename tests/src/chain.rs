@@ -162,9 +162,8 @@ impl Builder {
         // What needs no other part goes first; Traefik is told where they are.
         let mut adapters = Vec::new();
         for _ in 0..self.replicas {
-            adapters.push(
-                Adapter::start(&self.adapter_settings(&provider, &plane, &plane_url, &authority)).await?,
-            );
+            let settings = self.adapter_settings(&provider, &plane, &plane_url, &authority)?;
+            adapters.push(Adapter::start(&settings).await?);
         }
         let (mut proxies, environment) = (Vec::new(), surroundings.environment());
         for number in 0..self.replicas {
@@ -200,7 +199,7 @@ impl Builder {
         plane: &PlaneDouble,
         plane_url: &str,
         authority: &Authority,
-    ) -> Settings {
+    ) -> Outcome<Settings> {
         let surroundings = adapter::Surroundings {
             issuer: provider.pool.issuer.clone(),
             client_id: provider.pool.client_id.clone(),
@@ -210,8 +209,10 @@ impl Builder {
         };
         let mut settings = surroundings.settings();
         settings.set("plane.ca_file", authority.file().display().to_string());
+        // One that a restarted adapter finds free again.
+        settings.set("server.listen", format!("127.0.0.1:{}", free_port()?));
         (self.change_adapter)(&mut settings);
-        settings
+        Ok(settings)
     }
 
     fn proxy_settings(

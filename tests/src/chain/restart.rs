@@ -38,10 +38,8 @@ impl Chain {
     /// When there is none of that number, it ends in failure, or the next one does not come up.
     pub async fn restart_adapter(&mut self, number: usize) -> Outcome {
         let adapter = self.adapters.get_mut(number).ok_or_else(|| Trouble::new("no such adapter"))?;
-        let mut settings = adapter.settings.clone();
-        settings.set("server.listen", adapter.program.public().to_string());
         stop(adapter.program.process()).await?;
-        *adapter = Adapter::start(&settings).await?;
+        *adapter = Adapter::start(&adapter.settings).await?;
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use service::Secret;
@@ -117,8 +118,18 @@ impl Drop for Server {
     }
 }
 
+/// A port nobody listens on, never given twice by this process, and none that the kernel hands out by itself: a server that
+/// was killed finds it free again.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static HANDED_OUT: AtomicU16 = AtomicU16::new(0);
+    // Each process starts somewhere else, so that those running side by side rarely meet.
+    let start = std::process::id().wrapping_mul(97) % 12_000;
+    let candidates = std::iter::repeat_with(|| {
+        let step = u32::from(HANDED_OUT.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(20_000 + (start + step) % 12_000).unwrap()
+    });
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.take(200).find(free).expect("a free port between 20000 and 32000 on 127.0.0.1")
 }
 
 fn launch(port: u16, arguments: &[String]) -> Option<Child> {
