@@ -36,7 +36,9 @@ impl Traefik {
         let dynamic = scratch.write("dynamic.yaml", dynamic)?;
         let settings = shipped("traefik.yaml")?
             .replace("\":443\"", &format!("\"127.0.0.1:{port}\""))
-            .replace("/etc/traefik/dynamic.yaml", &dynamic.display().to_string());
+            .replace("/etc/traefik/dynamic.yaml", &dynamic.display().to_string())
+            // Else it waits up to two seconds before it takes a change.
+            .replace("providers:\n", "providers:\n  providersThrottleDuration: 100ms\n");
         let settings = scratch.write("traefik.yaml", change(settings))?;
         let arguments = [format!("--configFile={}", settings.display())];
         let program = tool("traefik", "TRAEFIK")?;

@@ -19,6 +19,8 @@ pub enum Fault {
     Delay(Duration),
     /// Carried out at once and answered after this time: whoever asked may be gone by then.
     LateAnswer(Duration),
+    /// Carried out at once and answered when there is another fault here, or none.
+    HeldAnswer,
 }
 
 /// The fault of each endpoint, until set otherwise.

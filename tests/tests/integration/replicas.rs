@@ -16,8 +16,13 @@ const SHORT: u64 = 2;
 
 /// Two proxies, and a session at each of them (the same one) whose ID token has just expired.
 pub(crate) async fn expired(rotation: Option<Duration>) -> (Stack, [SignedIn; 2]) {
+    expired_with_lock(rotation, 1).await
+}
+
+/// The same where a proxy that stands still for less than `lock` seconds keeps its turn to refresh.
+pub(crate) async fn expired_with_lock(rotation: Option<Duration>, lock: i64) -> (Stack, [SignedIn; 2]) {
     let builder = Stack::builder().store(Store::Valkey).proxies(2);
-    let builder = builder.proxy_setting("vault.refresh_lock_seconds", 1).cognito(|options| {
+    let builder = builder.proxy_setting("vault.refresh_lock_seconds", lock).cognito(|options| {
         options.behaviour.id_token_lifetime = Duration::from_secs(SHORT);
         options.behaviour.rotation = rotation;
     });

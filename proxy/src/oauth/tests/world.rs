@@ -116,13 +116,7 @@ impl World {
             Arc::clone(&cognito) as _,
             Arc::clone(&verifier),
             Arc::clone(&time),
-            // Nobody here waits long for a store that is stopped.
-            VaultPolicy {
-                wait_for: Duration::from_millis(200),
-                patience: Duration::from_millis(100),
-                hold_back: Duration::ZERO,
-                ..VaultPolicy::default()
-            },
+            VaultPolicy { hold_back: Duration::ZERO, ..VaultPolicy::default() },
             Metrics::new([]).unwrap().vault,
         );
         let parts = Parts {

@@ -1,8 +1,8 @@
 //! Sessions: found, refreshed, refused, ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use service::{Clock, SystemClock};
 use stack::{
     browser::Person,
@@ -11,7 +11,7 @@ use stack::{
     stack::Stack,
 };
 
-use crate::replicas::expired;
+use crate::replicas::expired_with_lock;
 
 /// The sum over all proxies.
 async fn of_all(stack: &Stack, name: &str, labels: &[(&str, &str)]) -> f64 {
@@ -24,9 +24,9 @@ async fn of_all(stack: &Stack, name: &str, labels: &[(&str, &str)]) -> f64 {
 
 #[tokio::test]
 async fn of_two_replicas_one_refreshes_and_one_waits_and_adopts() {
-    let (stack, sessions) = expired(None).await;
-    let slow = Fault::LateAnswer(Duration::from_secs(2));
-    stack.cognito.set_faults(Faults { token: Some(slow), ..Faults::default() });
+    let (stack, sessions) = expired_with_lock(None, 20).await;
+    let held = Faults { token: Some(Fault::HeldAnswer), ..Faults::default() };
+    stack.cognito.set_faults(held);
     let first = sessions[0].clone();
     let first = tokio::spawn(async move { first.client.probe(&first.tokens.access).await });
     while stack.cognito.refreshes() == 0 {
@@ -36,7 +36,21 @@ async fn of_two_replicas_one_refreshes_and_one_waits_and_adopts() {
         let session = &sessions[number % 2];
         session.client.probe(&session.tokens.access)
     });
-    for answer in join_all(calls).await {
+    let released = async {
+        let asked = Instant::now();
+        // The other one has found the turn taken.
+        let tries = [("operation", "put_new"), ("result", "ok")];
+        let waits = async || {
+            Scrape::of(&stack.proxies[1].program).await.unwrap().sum("proxy_valkey_calls_total", &tries)
+        };
+        while waits().await < 1.0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stack.cognito.set_faults(Faults::default());
+        asked.elapsed().as_secs_f64()
+    };
+    let (answers, held) = join(join_all(calls), released).await;
+    for answer in answers {
         answer.unwrap().expect_status(200).unwrap();
     }
     first.await.unwrap().unwrap().expect_status(200).unwrap();
@@ -46,7 +60,7 @@ async fn of_two_replicas_one_refreshes_and_one_waits_and_adopts() {
     assert_eq!(count("proxy_refresh_duration_seconds_count").await, 2.0);
     assert_eq!(count("proxy_refresh_lock_wait_seconds_count").await, 2.0);
     assert!(count("proxy_refresh_lock_wait_seconds_sum").await > 0.02, "one waited");
-    assert!(count("proxy_refresh_duration_seconds_sum").await > 2.0, "one took as long as Cognito");
+    assert!(count("proxy_refresh_duration_seconds_sum").await > held, "one took as long as Cognito");
     let cognito = async |operation, result| {
         of_all(&stack, "proxy_cognito_calls_total", &[("operation", operation), ("result", result)]).await
     };
