@@ -54,7 +54,7 @@ async fn strangers_keys() -> String {
 
 fn builder() -> Builder {
     Stack::builder()
-        .proxy_setting("cognito.timeout_seconds", 1)
+        .proxy_setting("cognito.timeout_seconds", 3)
         .proxy_setting("limits.oauth_requests_per_minute", 0)
         .proxy_setting("limits.registrations_per_minute", 0)
 }
