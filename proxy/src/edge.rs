@@ -68,7 +68,9 @@ pub async fn run(config: Config, reload: Reload, stopping: Shutdown) -> Result<D
     let checks = ready::checks(&parts.store, &parts.keys, certificates.clone(), &clock);
     let admin = Admin::new(metrics.registry().clone(), checks, stopping.clone());
     tokio::spawn(admin.serve(listeners.admin));
-    tokio::spawn(Arc::clone(&parts.shared.vault).listen(shutdown.clone()));
+    // Sessions that end elsewhere end here for as long as anything is served.
+    let served_all = Shutdown::manual();
+    tokio::spawn(Arc::clone(&parts.shared.vault).listen(served_all.clone()));
     let doors = Arc::new(Doors::new(&parts.shared.rules.load(), metrics));
     let reloaded = reload::Parts {
         shared: Arc::clone(&parts.shared),
@@ -103,6 +105,7 @@ pub async fn run(config: Config, reload: Reload, stopping: Shutdown) -> Result<D
         }
     };
     let drained = tokio::try_join!(served, asked);
+    served_all.trigger();
     vault.landed().await;
     let (served, asked) = drained.map_err(while_("serve"))?;
     Ok(Drained { cut: served.cut + asked.cut })

@@ -67,8 +67,11 @@ def test_a_pod_leaves_its_service_before_it_stops_accepting():
     for name in ("proxy", "adapter"):
         [container] = pod(objects, name)["containers"]
         assert container["lifecycle"]["preStop"] == {"sleep": {"seconds": 5}}
-    [longer] = pod(render("smallest", "proxy.preStopSeconds=40"), "proxy")["containers"]
+    numbers = ("proxy.preStopSeconds=40", "proxy.terminationGracePeriodSeconds=165")
+    [longer] = pod(render("smallest", *numbers), "proxy")["containers"]
     assert longer["lifecycle"]["preStop"] == {"sleep": {"seconds": 40}}
+    with pytest.raises(Refused, match="terminationGracePeriodSeconds: must be 165 or more"):
+        render("smallest", "proxy.preStopSeconds=40", "proxy.terminationGracePeriodSeconds=164")
     with pytest.raises(Refused, match="terminationGracePeriodSeconds"):
         render("smallest", "adapter.preStopSeconds=45")
 
@@ -86,6 +89,23 @@ def test_a_stop_has_the_time_of_everything_that_can_hold_it_up():
     assert pod(render("smallest"), "proxy")["terminationGracePeriodSeconds"] >= 5 + 30 + 95
     assert pod(render("smallest"), "adapter")["terminationGracePeriodSeconds"] >= 5 + 20 + 10
     assert pod(render("sidecar"), "proxy")["terminationGracePeriodSeconds"] >= 5 + 30 + 95 + 20 + 10
+    slow = ("adapter.config.server.shutdown_delay_seconds=60", "adapter.config.server.drain_seconds=40")
+    assert pod(render("sidecar", *slow), "proxy")["terminationGracePeriodSeconds"] >= 5 + 30 + 95 + 60 + 40 + 10
+
+
+@pytest.mark.parametrize(("program", "setting", "least"), [
+    ("proxy", "server.shutdown_delay_seconds=120", 5 + 120 + 30 + 95),
+    ("proxy", "server.drain_seconds=60", 5 + 60 + 95),
+    ("proxy", "vault.refresh_lock_seconds=60", 5 + 30 + 95 + 50),
+    ("proxy", "cognito.timeout_seconds=30", 5 + 30 + 95 + 40),
+    ("adapter", "server.shutdown_delay_seconds=60", 5 + 60 + 20 + 10),
+    ("adapter", "server.drain_seconds=60", 5 + 60 + 10),
+])
+def test_a_stop_that_may_take_longer_needs_a_longer_grace(program, setting, least):
+    slower = f"{program}.config.{setting}"
+    with pytest.raises(Refused, match=f"terminationGracePeriodSeconds: must be {least} or more"):
+        render("smallest", slower)
+    render("smallest", slower, f"{program}.terminationGracePeriodSeconds={least}")
 
 
 def test_a_rollout_takes_no_pod_away_before_another_serves():

@@ -8,7 +8,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The wish that the process stops. Clones share it; once triggered it stays triggered.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown(CancellationToken);
+pub struct Shutdown {
+    asked: CancellationToken,
+    /// Asked again: nothing is put off any more.
+    urged: CancellationToken,
+}
 
 impl Shutdown {
     /// One that stops only by [`trigger`](Self::trigger).
@@ -16,7 +20,8 @@ impl Shutdown {
         Self::default()
     }
 
-    /// One that the first SIGTERM or SIGINT triggers. Later signals change nothing: the drain is bounded anyway.
+    /// One that the first SIGTERM or SIGINT triggers. A second one ends what [`delayed`](Self::delayed) waits for; the drain is
+    /// bounded anyway.
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
@@ -29,29 +34,31 @@ impl Shutdown {
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let triggered = shutdown.clone();
         tokio::spawn(async move {
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            tracing::info!(signal = name, "stopping");
-            triggered.trigger();
+            for token in [triggered.asked, triggered.urged] {
+                let name = tokio::select! {
+                    _ = terminate.recv() => "SIGTERM",
+                    _ = interrupt.recv() => "SIGINT",
+                };
+                tracing::info!(signal = name, "stopping");
+                token.cancel();
+            }
         });
         Ok(shutdown)
     }
 
     /// Asks to stop.
     pub fn trigger(&self) {
-        self.0.cancel();
+        self.asked.cancel();
     }
 
     /// Whether the stop was asked for.
     pub fn is_triggered(&self) -> bool {
-        self.0.is_cancelled()
+        self.asked.is_cancelled()
     }
 
     /// Resolves once the stop was asked for.
     pub async fn wait(&self) {
-        self.0.cancelled().await;
+        self.asked.cancelled().await;
     }
 
     /// One that triggers `delay` after this one: until then all is served, while whoever spreads requests over several
@@ -68,7 +75,10 @@ impl Shutdown {
         tokio::spawn(async move {
             first.wait().await;
             tracing::info!(seconds = delay.as_secs(), "still serving, but no longer ready");
-            tokio::time::sleep(delay).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = first.urged.cancelled() => {}
+            }
             triggered.trigger();
         });
         later
@@ -76,12 +86,12 @@ impl Shutdown {
 
     /// One that this one triggers, but which does not trigger this one.
     pub fn child(&self) -> Self {
-        Self(self.0.child_token())
+        Self { asked: self.asked.child_token(), urged: self.urged.clone() }
     }
 
     /// Triggers when the returned guard is dropped.
     pub(crate) fn on_drop(self) -> DropGuard {
-        self.0.drop_guard()
+        self.asked.drop_guard()
     }
 }
 
@@ -111,5 +121,17 @@ mod tests {
         assert!(!second.is_triggered());
         second.wait().await;
         assert_eq!(began.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_twice_is_not_made_to_wait() {
+        let first = Shutdown::manual();
+        let second = first.delayed(Duration::from_secs(600));
+        let began = tokio::time::Instant::now();
+        first.trigger();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        first.urged.cancel();
+        second.wait().await;
+        assert_eq!(began.elapsed(), Duration::from_secs(1));
     }
 }

@@ -120,10 +120,30 @@ livenessProbe: { httpGet: { path: /livez, port: {{ . }} }, periodSeconds: 10 }
 readinessProbe: { httpGet: { path: /readyz, port: {{ . }} }, periodSeconds: 5 }
 {{- end }}
 
-{{/* Time for the Service to take the pod out before it stops accepting. */}}
+{{/* Seconds that a program may take to stop, by (list its-values its-own-drain_seconds what-is-done-after-that). */}}
+{{- define "mcp-edge.stop" -}}
+{{- $server := dig "server" dict (index . 0).config -}}
+{{- add (dig "shutdown_delay_seconds" 0 $server) (dig "drain_seconds" (index . 1) $server) (index . 2) -}}
+{{- end }}
+
+{{/* The same of the proxy: after the drain it stores what was just refreshed. */}}
+{{- define "mcp-edge.stop-proxy" -}}
+{{- $config := .Values.proxy.config -}}
+{{- $store := add 65 (dig "vault" "refresh_lock_seconds" 10 $config) (mul 2 (dig "cognito" "timeout_seconds" 10 $config)) -}}
+{{- include "mcp-edge.stop" (list .Values.proxy 30 $store) -}}
+{{- end }}
+
+{{/* The same of the adapter: after the drain it deletes the keys it made. */}}
+{{- define "mcp-edge.stop-adapter" -}}
+{{- include "mcp-edge.stop" (list .Values.adapter 20 10) -}}
+{{- end }}
+
+{{/* Time for the Service to take the pod out before the program, by (list its-values its-stop), begins to stop. */}}
 {{- define "mcp-edge.drain" -}}
-{{- if ge (int .preStopSeconds) (int .terminationGracePeriodSeconds) -}}
-{{- fail "preStopSeconds: is part of terminationGracePeriodSeconds: raise that too" -}}
+{{- $values := index . 0 -}}
+{{- $least := add $values.preStopSeconds (int (index . 1)) -}}
+{{- if gt $least (int64 $values.terminationGracePeriodSeconds) -}}
+{{- fail (printf "terminationGracePeriodSeconds: must be %d or more: preStopSeconds and what a stop may take (docs/operations.md, Stopping)" $least) -}}
 {{- end -}}
-lifecycle: { preStop: { sleep: { seconds: {{ .preStopSeconds }} } } }
+lifecycle: { preStop: { sleep: { seconds: {{ $values.preStopSeconds }} } } }
 {{- end }}

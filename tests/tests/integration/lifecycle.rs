@@ -71,6 +71,22 @@ async fn a_stop_with_a_delay_says_so_first_and_serves_what_still_comes() {
 }
 
 #[tokio::test]
+async fn whoever_asks_twice_does_not_wait_for_the_delay() {
+    let delay = "server.shutdown_delay_seconds";
+    let mut stack =
+        Stack::builder().proxy_setting(delay, 600).adapter_setting(delay, 600).start().await.unwrap();
+    let programs = [&mut stack.proxies[0].program, &mut stack.adapter.program];
+    for program in programs {
+        program.signal("TERM").unwrap();
+        while program.admin("/readyz").await.unwrap().0 != 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        program.signal("INT").unwrap();
+        assert_eq!(program.process().wait_ended().await.unwrap().code(), Some(0));
+    }
+}
+
+#[tokio::test]
 async fn a_stop_waits_only_so_long() {
     let mut stack =
         Stack::builder().echo_routes().proxy_setting("server.drain_seconds", 1).start().await.unwrap();

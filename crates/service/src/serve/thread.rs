@@ -52,7 +52,12 @@ impl<A: Acceptor> Thread<A> {
         connections: &Connections<H>,
         running: &mut JoinSet<()>,
     ) {
-        while let Ok((tcp, addr)) = listener.accept() {
+        loop {
+            let (tcp, addr) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if belongs_to_the_connection(&error) => continue,
+                Err(_) => return,
+            };
             let place = match self.admission.take(addr.ip()) {
                 Ok(place) => place,
                 Err(why) => {
