@@ -7,7 +7,8 @@ use serde_json::json;
 use stack::{
     browser::Callback,
     client::{Answer, SignedIn},
-    cognito::{Behaviour, CognitoDouble, Fault, Faults},
+    cognito::{Behaviour, CognitoDouble, CognitoOptions, Fault, Faults},
+    ports::free_port,
     process::PATIENCE,
     program::{Kind, Program},
     proxy::Proxy,
@@ -47,7 +48,7 @@ fn reading_failures() -> Vec<Fault> {
 
 /// Of what is wrong with the keys: the document of another pool.
 async fn strangers_keys() -> String {
-    let stranger = CognitoDouble::start(stack::cognito::CognitoOptions::default()).await.unwrap();
+    let stranger = CognitoDouble::start(CognitoOptions::default()).await.unwrap();
     let url = format!("{}/.well-known/jwks.json", stranger.issuer_url());
     reqwest::get(url).await.unwrap().text().await.unwrap()
 }
@@ -101,7 +102,13 @@ async fn a_refresh_that_fails_in_any_way_is_503_and_the_session_lives() {
         expired(behaviour);
         behaviour.rotation = Some(Duration::from_secs(60));
     };
-    let mut stack = builder().cognito(|options| rotating(&mut options.behaviour)).start().await.unwrap();
+    let change = |options: &mut CognitoOptions| {
+        rotating(&mut options.behaviour);
+        // It stops, and finds them free again.
+        options.issuer_address.set_port(free_port().unwrap());
+        options.domain_address.set_port(free_port().unwrap());
+    };
+    let mut stack = builder().cognito(change).start().await.unwrap();
     let mut sessions = Vec::new();
     for fault in failures() {
         sessions.push((format!("{fault:?}"), fault, stack.sign_in("alice").await.unwrap()));
