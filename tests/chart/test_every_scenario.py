@@ -116,6 +116,15 @@ def assert_the_schema_has(program, said):
     assert known == {name: kinds_of_settings(section) for name, section in in_force.items()}, f"values.schema.json: {program}.config"
 
 
+def assert_a_stop_has_the_time(objects, name, said, after):
+    """By the settings in force, the programs' own defaults among them: the chart reckons with them."""
+    in_force = tomllib.loads(said)
+    deployment = find(objects, "Deployment", name)["spec"]["template"]["spec"]
+    [container] = [each for each in deployment["containers"] if "lifecycle" in each]
+    stop = in_force["server"]["shutdown_delay_seconds"] + in_force["server"]["drain_seconds"] + after(in_force)
+    assert deployment["terminationGracePeriodSeconds"] >= container["lifecycle"]["preStop"]["sleep"]["seconds"] + stop
+
+
 def test_the_proxy_takes_its_configuration(scenario, etc):
     objects = render(scenario)
     text = find(objects, "ConfigMap", "proxy")["data"]["proxy.toml"]
@@ -128,11 +137,16 @@ def test_the_proxy_takes_its_configuration(scenario, etc):
     code, said = check("mcp-edge-proxy", text, etc, PROXY_VALKEY__URL=url)
     assert code == 0, said
     assert_the_schema_has("proxy", said)
+    assert_a_stop_has_the_time(
+        objects, "proxy", said, lambda told: told["vault"]["refresh_lock_seconds"] + 65 + 2 * told["cognito"]["timeout_seconds"])
     assert tomllib.loads(text)["server"]["public_url"] == "https://mcp.example.com"
 
 
 def test_the_adapter_takes_its_configuration(scenario, etc):
-    text = find(render(scenario), "ConfigMap", "adapter")["data"]["adapter.toml"]
+    objects = render(scenario)
+    text = find(objects, "ConfigMap", "adapter")["data"]["adapter.toml"]
     code, said = check("plane-mcp-adapter", text, etc, ADAPTER_PLANE__INSTANCE="edge-mcp-edge-adapter-0")
     assert code == 0, said
     assert_the_schema_has("adapter", said)
+    if "adapter" in kinds(objects, "Deployment"):
+        assert_a_stop_has_the_time(objects, "adapter", said, lambda _: 10)
